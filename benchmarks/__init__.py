@@ -1,0 +1,1 @@
+"""How long `ureg` takes, beside the floors it stands on and Terraform doing the same; `python -m benchmarks`."""

@@ -1,0 +1,78 @@
+"""`ureg apply`: makes the recorded state, and the world, equal to the manifests."""
+
+from __future__ import annotations
+
+import click
+
+from reconciler.bootstrap import Registry
+from reconciler.commands import options, planning
+from reconciler.commands.applying import Ask, run_plan
+from reconciler.commands.confirm import confirmed
+from reconciler.commands.view import View, on_registry
+from reconciler.engine.apply import refuse_guarded, refuse_moved
+from reconciler.engine.desired import patterns
+from reconciler.model.diagnostics import Diagnostic, Invalid
+from reconciler.model.plan import Plan
+
+GUARDS = ("deletes",)
+
+applying = options.together(
+    options.flag("auto-approve", "Do not ask before applying."),
+    options.flag("input", "Ask for what is needed.", "may_ask", default=True),
+    options.option(
+        "override-guard",
+        "Apply although the plan passes this guard. Repeatable.",
+        multiple=True,
+        type=click.Choice(GUARDS),
+    ),
+)
+
+
+@click.command("apply")
+@click.argument("file", metavar="[PLAN]", required=False)
+@options.planning
+@applying
+@options.locking
+@options.output
+@options.settings
+@on_registry
+def command(
+    view: View,
+    registry: Registry,
+    file: str | None,
+    auto_approve: bool,
+    may_ask: bool,
+    override_guard: tuple[str, ...],
+    lock: bool,
+    lock_timeout: float,
+    **asked: bool,
+) -> int:
+    """Make the recorded state equal to the manifests.
+
+    Plans, shows the plan, asks, and carries it out. With PLAN, a file that `ureg plan -out` wrote, carries out exactly
+    that without asking; it is refused when the manifests, the schemas or the state changed since.
+    """
+    flags = planning.Asked(**asked)  # type: ignore[arg-type]
+    if file is not None:
+        made: Plan | None = _saved(registry, file, flags)
+    else:
+        made = planning.make_and_show(registry, view, planning.request(flags))
+    if made is None:
+        return 1
+    if not made.applyable:
+        return 0
+    refuse_guarded(made, override_guard)
+    if file is None and not confirmed(view, auto_approve, may_ask, destroy=flags.destroy):
+        return 1
+    return run_plan(registry, view, made, "apply", Ask(lock, lock_timeout, override_guard))
+
+
+def _saved(registry: Registry, file: str, asked: planning.Asked) -> Plan:
+    if asked != planning.Asked((), (), (), destroy=False, refresh_only=False, refresh=True):
+        raise Invalid(
+            Diagnostic("flags", "A saved plan takes no planning flags", hint="Give them to `ureg plan -out` instead.")
+        )
+    made = planning.read(file)
+    snapshot = registry.source.snapshot(patterns(registry.settings.registry, registry.catalogue))
+    refuse_moved(made, snapshot.revision, registry.catalogue.digest)
+    return made

@@ -1,0 +1,33 @@
+"""`ureg import`: records a component as applied, without acting."""
+
+from __future__ import annotations
+
+import click
+
+from reconciler.bootstrap import Registry
+from reconciler.commands import options
+from reconciler.commands.locking import locking, new_run
+from reconciler.commands.view import View, on_registry
+from reconciler.engine.desired import compile_desired
+from reconciler.engine.state_edits import adopt
+from reconciler.model.diagnostics import Invalid
+from reconciler.render.escape import escape
+
+
+@click.command("import")
+@click.argument("address")
+@options.locking
+@options.output
+@options.settings
+@on_registry
+def command(view: View, registry: Registry, address: str, lock: bool, lock_timeout: float) -> None:
+    """Record the component at ADDRESS as applied just as its manifest says. Its driver is not asked to act.
+
+    For what exists already: the next plan shows how it differs, instead of creating it.
+    """
+    compiled = compile_desired(registry.source, registry.cache, registry.catalogue, registry.settings.registry)
+    if compiled.desired is None:
+        raise Invalid(*compiled.diagnostics)
+    run = new_run("import", compiled.desired.revision)
+    record = adopt(compiled.desired, address, run, registry.store, locking(registry, "import", lock, lock_timeout))
+    view.write(f"{escape(address)} is recorded as {record.state}.")

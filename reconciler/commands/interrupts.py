@@ -1,0 +1,35 @@
+"""The first Ctrl-C asks a run to end after the steps that are running, the second ends the program at once."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+from reconciler.engine.executor import Stop
+
+_FIRST = "\nInterrupt received: waiting for what runs now to end. Interrupt again to stop at once.\n"
+_SECOND = "\nStopped at once. What was running is noted in the state; the next plan goes on from there.\n"
+
+
+@contextmanager
+def stop_on_interrupt() -> Iterator[Stop]:
+    """Gives a function that says whether SIGINT or SIGTERM came. Each transaction of the state is whole, so that a
+    program that ends between two of them loses nothing that was recorded."""
+    received: list[int] = []
+
+    def handle(signum: int, frame: FrameType | None) -> None:
+        received.append(signum)
+        os.write(sys.stderr.fileno(), (_FIRST if len(received) == 1 else _SECOND).encode())
+        if len(received) > 1:
+            os._exit(130)
+
+    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield lambda: bool(received)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,86 @@
+"""Options as Terraform writes them, and the ones that several commands share."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+from reconciler.engine.settings import KNOBS
+
+F = TypeVar("F", bound=Callable[..., Any])
+Decorator = Callable[[F], F]
+
+_DURATION = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s)?")
+
+
+class Option(click.Option):
+    """An option whose help shows one dash, and of a flag only the side that one would type."""
+
+    def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
+        record = super().get_help_record(ctx)
+        if record is None:
+            return None
+        names, text = record
+        on, _, off = names.partition(" / ")
+        shown = f"{on}=false" if off and self.default is True else on
+        return re.sub(r"(^|, )--", r"\1-", shown), text
+
+
+class Duration(click.ParamType[float]):
+    """Seconds, written as Go does: `30s`, `5m`, `1h30m`."""
+
+    name = "duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        if isinstance(value, float):
+            return value
+        match = _DURATION.fullmatch(str(value))
+        if not match or not value:
+            self.fail(f"{value!r} is not a duration (like 30s, 5m or 1h30m)", param, ctx)
+        hours, minutes, seconds = (float(part or 0) for part in match.groups())
+        return hours * 3600 + minutes * 60 + seconds
+
+
+def option(name: str, text: str, *names: str, **more: Any) -> Decorator[Any]:
+    return click.option(f"--{name}", *names, cls=Option, help=text, **more)
+
+
+def flag(name: str, text: str, *names: str, default: bool = False) -> Decorator[Any]:
+    return click.option(f"--{name}/--no-{name}", *names, cls=Option, default=default, help=text)
+
+
+def together(*decorators: Decorator[Any]) -> Decorator[Any]:
+    """Several options as one decorator, in their order in the help."""
+
+    def decorate(function: F) -> F:
+        for decorator in reversed(decorators):
+            function = decorator(function)
+        return function
+
+    return decorate
+
+
+settings = together(*(option(knob.name, knob.text, metavar="VALUE") for knob in KNOBS))
+
+output = together(
+    flag("compact-warnings", "Show warnings as one line each."),
+    flag("no-color", "Write no colours."),
+)
+
+locking = together(
+    flag("lock", "Hold the lock of the state.", default=True),
+    option("lock-timeout", "How long to wait for the lock.", type=Duration(), default="0s", metavar="DURATION"),
+)
+
+planning = together(
+    flag("json", "Write machine-readable messages, one object a line."),
+    option("target", "Plan only this component and what it depends on. Repeatable.", multiple=True, metavar="ADDRESS"),
+    option("exclude", "Leave out this component and what depends on it. Repeatable.", multiple=True, metavar="ADDRESS"),
+    option("replace", "Destroy and create this component anew. Repeatable.", multiple=True, metavar="ADDRESS"),
+    flag("destroy", "Plan to remove everything that is recorded."),
+    flag("refresh-only", "Only bring the record in line with what is really there."),
+    flag("refresh", "Look at what is really there first.", default=True),
+)

@@ -1,0 +1,101 @@
+"""`ureg state`: a look at the recorded state, and the edits of it that act on nothing."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from reconciler.bootstrap import Registry
+from reconciler.commands import options
+from reconciler.commands.locking import locking, new_run
+from reconciler.commands.view import View, on_registry
+from reconciler.engine.state_edits import forget, move
+from reconciler.model.address import parse_address
+from reconciler.model.diagnostics import Diagnostic, Invalid
+from reconciler.model.resource import Revision
+from reconciler.render.escape import escape
+
+NOWHERE = Revision("", "", dirty=False)
+"""An edit of the state comes from no commit."""
+
+
+@click.group("state")
+def command() -> None:
+    """Look at the recorded state, and edit it without acting on anything."""
+
+
+@command.command("list")
+@click.argument("prefix", required=False, default="")
+@options.output
+@options.settings
+@on_registry
+def list_(view: View, registry: Registry, prefix: str) -> None:
+    """List the addresses that are recorded, all or those that start with PREFIX."""
+    for address in registry.store.load().records:
+        if address.startswith(prefix):
+            view.write(escape(address))
+
+
+@command.command("show")
+@click.argument("address")
+@options.output
+@options.settings
+@on_registry
+def show(view: View, registry: Registry, address: str) -> None:
+    """Show everything that is recorded of one component."""
+    from reconciler.render.state_text import render_record
+
+    record = registry.store.load().records.get(address)
+    if record is None:
+        raise Invalid(
+            Diagnostic("address-unknown", f"{address} is not recorded", hint="`ureg state list` lists what is.")
+        )
+    view.write(render_record(record, view.style))
+
+
+@command.command("pull")
+@options.output
+@options.settings
+@on_registry
+def pull(view: View, registry: Registry) -> None:
+    """Print the whole state as JSON."""
+    from reconciler.render.state_json import render_state
+
+    sys.stdout.flush()
+    sys.stdout.buffer.write(render_state(registry.store.load()))
+
+
+@command.command("mv")
+@click.argument("source")
+@click.argument("target")
+@options.locking
+@options.output
+@options.settings
+@on_registry
+def mv(view: View, registry: Registry, source: str, target: str, lock: bool, lock_timeout: float) -> None:
+    """Record SOURCE as TARGET, as after a rename of its manifest. Its driver is not asked."""
+    _check_address(target)
+    taken = locking(registry, "state mv", lock, lock_timeout)
+    move(source, target, new_run("state mv", NOWHERE), registry.store, taken)
+    view.write(f"{escape(source)} is recorded as {escape(target)} now.")
+
+
+@command.command("rm")
+@click.argument("addresses", nargs=-1, required=True, metavar="ADDRESS...")
+@options.locking
+@options.output
+@options.settings
+@on_registry
+def rm(view: View, registry: Registry, addresses: tuple[str, ...], lock: bool, lock_timeout: float) -> None:
+    """Forget components. What they stand for stays as it is, and is nobody's from then on."""
+    taken = locking(registry, "state rm", lock, lock_timeout)
+    forget(addresses, new_run("state rm", NOWHERE), registry.store, taken)
+    view.write(f"{', '.join(map(escape, addresses))}: forgotten.")
+
+
+def _check_address(address: str) -> None:
+    try:
+        parse_address(address)
+    except ValueError as error:
+        raise Invalid(Diagnostic("address-invalid", str(error))) from error

@@ -1,0 +1,254 @@
+"""The driver of kinds whose components are one rendered file each (Config).
+
+A component's file stands at `spec.path` below the output folder. Which file belongs to which component is noted in
+an index beside them, so that two components never write one file, a stranger's file is never overwritten, and a
+file that a crash left is known again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import orjson
+
+from reconciler.drivers.atomic import OWN_PREFIX, File, Folder, explain, open_folder
+from reconciler.drivers.formats import Unrenderable, render
+from reconciler.model.address import Address
+from reconciler.model.lifecycle import ABSENT
+from reconciler.model.outcome import Health, Outcome, Transition
+from reconciler.model.record import Observation, Record
+from reconciler.ports import Driver
+
+INDEX = f"{OWN_PREFIX}files.json"
+_PERMISSIONS = 0o777
+
+
+class _Taken(Exception):
+    """A component's file is someone else's."""
+
+
+class _Wanted(NamedTuple):
+    path: str
+    file: File
+
+
+class FilesDriver:
+    """Batches, because the index is written before the files that it names."""
+
+    name = "files"
+    batches = True
+
+    def __init__(self, place: Path) -> None:
+        self._place = place
+
+    def observe(self, records: Sequence[Record]) -> Sequence[Observation]:
+        with open_folder(self._place) as folder:
+            seen = [_look(folder, record) for record in records]
+        return [observation for observation in seen if observation]
+
+    def execute(self, transitions: Sequence[Transition]) -> Sequence[Outcome]:
+        try:
+            with open_folder(self._place, create=True) as folder:
+                errors = _execute(folder, transitions)
+        except OSError as error:
+            errors = {transition.address: _words(error, self._place) for transition in transitions}
+        return [Outcome(transition.address, errors.get(transition.address, "")) for transition in transitions]
+
+    def health(self, record: Record) -> Health:
+        for observation in self.observe([record]):
+            return Health(healthy=False, message=observation.drift)
+        return Health(healthy=True)
+
+    def logs(self, record: Record) -> Sequence[str]:
+        return ()
+
+
+def open_driver(place: Path) -> Driver:
+    return FilesDriver(place)
+
+
+def overlay(defaults: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
+    """`defaults` with `values` laid over them; maps are merged key by key, anything else is replaced whole."""
+    merged = dict(defaults)
+    for key, value in values.items():
+        below = merged.get(key)
+        both = isinstance(below, dict) and isinstance(value, dict)
+        merged[key] = overlay(below, value) if both else value  # type: ignore[arg-type]
+    return merged
+
+
+class _Claims:
+    """Which component each file belongs to, as the index says. A damaged index counts as empty: then the records
+    and the files' own contents still tell whose they are."""
+
+    def __init__(self, owners: dict[str, Address]) -> None:
+        self._owners = owners
+        self._paths: dict[Address, set[str]] = {}
+        for path, address in owners.items():
+            self._paths.setdefault(address, set()).add(path)
+        self._new: set[str] = set()
+        self._changed = False
+
+    def owner(self, path: str) -> Address | None:
+        return self._owners.get(path)
+
+    def is_new(self, path: str) -> bool:
+        """Whether the file was claimed just now, and so may not be there yet."""
+        return path in self._new
+
+    def paths(self, address: Address) -> frozenset[str]:
+        return frozenset(self._paths.get(address, ()))
+
+    def take(self, path: str, address: Address) -> None:
+        self._new.add(path)
+        if self._owners.get(path) != address:
+            self.release(path)
+            self._owners[path] = address
+            self._paths.setdefault(address, set()).add(path)
+            self._changed = True
+
+    def release(self, path: str) -> None:
+        owner = self._owners.pop(path, None)
+        if owner is not None:
+            self._paths[owner].discard(path)
+            self._changed = True
+
+    def save(self, folder: Folder) -> None:
+        if not self._changed:
+            return
+        if self._owners:
+            folder.write(INDEX, orjson.dumps({"files": self._owners}, option=orjson.OPT_SORT_KEYS), 0o644)
+        else:
+            folder.remove(INDEX)
+        self._changed = False
+
+
+def _load_claims(folder: Folder) -> _Claims:
+    found = folder.read(INDEX)
+    try:
+        owners = orjson.loads(found.data)["files"] if found else {}
+        return _Claims({path: address for path, address in owners.items() if isinstance(address, str)})
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return _Claims({})
+
+
+def _execute(folder: Folder, transitions: Sequence[Transition]) -> dict[Address, str]:
+    """What went wrong, by address. Removals come first, since what they free may be wanted by another component."""
+    claims = _load_claims(folder)
+    errors: dict[Address, str] = {}
+    wanted: list[tuple[Transition, _Wanted]] = []
+    for transition in sorted(transitions, key=lambda transition: transition.target != ABSENT):
+        try:
+            if transition.target == ABSENT:
+                _remove(folder, claims, transition)
+            else:
+                wanted.append((transition, _claim(folder, claims, transition)))
+        except (OSError, Unrenderable, _Taken) as error:
+            errors[transition.address] = _words(error, _path(transition.after or transition.before))
+    claims.save(folder)
+    for transition, want in wanted:
+        try:
+            _write(folder, want)
+            _remove(folder, claims, transition, keep=want.path)
+        except OSError as error:
+            errors[transition.address] = _words(error, want.path)
+    claims.save(folder)
+    return errors
+
+
+def _claim(folder: Folder, claims: _Claims, transition: Transition) -> _Wanted:
+    """What the component's file shall be, once it is sure that the place is the component's to write."""
+    want = _wanted(transition.address, transition.after or transition.before or {})
+    owner = claims.owner(want.path)
+    taken = owner not in (None, transition.address)
+    if taken and claims.is_new(want.path):
+        raise _Taken(f"{want.path} is also the file of {owner}: give one of them another path")
+    if owner != transition.address and _path(transition.before) != want.path:
+        found = folder.read(want.path)
+        if found and taken:
+            raise _Taken(f"{want.path} is the file of {owner}: take another path, or remove the file if that is gone")
+        if found and found.data != want.file.data:
+            raise _Taken(f"{want.path} is there and not managed by ureg: take another path, or remove the file")
+    claims.take(want.path, transition.address)
+    return want
+
+
+def _write(folder: Folder, want: _Wanted) -> None:
+    try:
+        same = folder.read(want.path) == want.file
+    except OSError:  # a link or an unreadable file: replaced, if that can be
+        same = False
+    if not same:
+        folder.write(want.path, want.file.data, want.file.mode)
+
+
+def _remove(folder: Folder, claims: _Claims, transition: Transition, keep: str = "") -> None:
+    """Removes the component's files, but for `keep`."""
+    paths = set(claims.paths(transition.address))
+    recorded = _path(transition.before)
+    if recorded and claims.owner(recorded) is None:
+        paths.add(recorded)
+    for path in paths - {keep}:
+        folder.remove(path)
+        claims.release(path)
+
+
+def _look(folder: Folder, record: Record) -> Observation | None:
+    try:
+        want = _wanted(record.address, record.body())
+        found = folder.read(want.path)
+    except (OSError, Unrenderable) as error:
+        return Observation(record.address, record.state, _words(error, _path(record.body())))
+    if found is None:
+        return Observation(record.address, ABSENT, f"{want.path}: missing")
+    drift = _drift(found, want.file)
+    return Observation(record.address, record.state, f"{want.path}: {drift}") if drift else None
+
+
+def _drift(found: File, wanted: File) -> str:
+    words = []
+    if found.data != wanted.data:
+        count = _changed_lines(found.data.splitlines(), wanted.data.splitlines())
+        words.append(f"content changed ({count} line{'' if count == 1 else 's'})")
+    if found.mode != wanted.mode:
+        words.append(f"mode {found.mode:04o}, should be {wanted.mode:04o}")
+    return "; ".join(words)
+
+
+def _changed_lines(one: Sequence[bytes], other: Sequence[bytes]) -> int:
+    """How many lines there are from the first that differs to the last, in the longer of the two; at least 1."""
+    shorter = min(len(one), len(other))
+    head = next((i for i in range(shorter) if one[i] != other[i]), shorter)
+    tail = next((i for i in range(shorter - head) if one[-1 - i] != other[-1 - i]), shorter - head)
+    return max(len(one) - head - tail, len(other) - head - tail, 1)
+
+
+def _wanted(address: Address, manifest: Mapping[str, Any]) -> _Wanted:
+    """The file that `manifest` asks for. Raises Unrenderable."""
+    spec = manifest.get("spec", {})
+    path = _path(manifest)
+    if not path or any(name.startswith(OWN_PREFIX) for name in path.split("/")):
+        raise Unrenderable(f"spec.path is {path!r}, which cannot be a component's file")
+    values = overlay(spec.get("defaults", {}), spec.get("values", {}))
+    return _Wanted(path, File(render(spec.get("format", "json"), values, address), _mode(spec.get("mode", "0644"))))
+
+
+def _path(manifest: Mapping[str, Any] | None) -> str:
+    path: str = manifest.get("spec", {}).get("path", "") if manifest else ""
+    return path
+
+
+def _mode(text: str) -> int:
+    try:
+        mode = int(text, 8)
+    except ValueError:
+        mode = -1
+    if not 0 <= mode <= _PERMISSIONS:
+        raise Unrenderable(f"spec.mode is {text!r}: write permission bits in octal, such as '0640'")
+    return mode
+
+
+def _words(error: Exception, path: str | Path) -> str:
+    return f"{path}: {explain(error)}" if isinstance(error, OSError) else str(error)

@@ -1,0 +1,81 @@
+"""Finds a driver by its name: a module of this package, else an entry point of another one."""
+
+from __future__ import annotations
+
+import re
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, cast
+
+from reconciler.ports import Driver
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoints
+
+GROUP = "ureg.drivers"
+_PACKAGE = "reconciler.drivers"
+_NAME = re.compile(r"[a-z][a-z0-9_]*\Z")
+
+
+class UnknownDriver(Exception):
+    """No driver has this name; `known` are the names that there are."""
+
+    def __init__(self, name: str, known: tuple[str, ...]) -> None:
+        super().__init__(f"there is no driver {name!r}; there are {', '.join(known)}")
+        self.name = name
+        self.known = known
+
+
+class BrokenDriver(Exception):
+    """Another package's driver cannot be loaded; `reason` says why."""
+
+    def __init__(self, name: str, reason: str) -> None:
+        super().__init__(f"the driver {name!r} cannot be loaded: {reason}")
+        self.name = name
+        self.reason = reason
+
+
+def load_driver(name: str, place: Path) -> Driver:
+    """The driver `name`, writing below the absolute folder `place`. Raises UnknownDriver and BrokenDriver."""
+    module = _built_in(name) or _third_party(name)
+    if module is None:
+        raise UnknownDriver(name, known_drivers())
+    return cast("Driver", module.open_driver(place))
+
+
+def known_drivers() -> tuple[str, ...]:
+    """The names of all drivers, sorted. Imports every built-in one, so it is for messages only."""
+    from pkgutil import iter_modules
+
+    folder = Path(__file__).parent
+    names = {module.name for module in iter_modules([str(folder)]) if _built_in(module.name)}
+    return tuple(sorted(names | _entry_points().names))
+
+
+def _built_in(name: str) -> ModuleType | None:
+    path = f"{_PACKAGE}.{name}"
+    if not _NAME.match(name) or find_spec(path) is None:
+        return None
+    module = import_module(path)
+    return module if hasattr(module, "open_driver") else None
+
+
+def _third_party(name: str) -> ModuleType | None:
+    entry = next(iter(_entry_points().select(name=name)), None)
+    if entry is None:
+        return None
+    try:
+        module = entry.load()
+    except Exception as error:  # a stranger's module may raise anything
+        raise BrokenDriver(name, f"{entry.value}: {error}") from error
+    if not hasattr(module, "open_driver"):
+        raise BrokenDriver(name, f"{entry.value} has no function open_driver")
+    return cast("ModuleType", module)
+
+
+def _entry_points() -> EntryPoints:
+    from importlib.metadata import entry_points
+
+    return entry_points(group=GROUP)

@@ -1,0 +1,31 @@
+"""The driver of kinds that are only a record: nothing in the world belongs to their components."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from reconciler.model.outcome import Health, Outcome, Transition
+from reconciler.model.record import Observation, Record
+from reconciler.ports import Driver
+
+
+class RecordDriver:
+    name = "record"
+    batches = True
+
+    def observe(self, records: Sequence[Record]) -> Sequence[Observation]:
+        return ()
+
+    def execute(self, transitions: Sequence[Transition]) -> Sequence[Outcome]:
+        return [Outcome(transition.address) for transition in transitions]
+
+    def health(self, record: Record) -> Health:
+        return Health(healthy=True)
+
+    def logs(self, record: Record) -> Sequence[str]:
+        return ()
+
+
+def open_driver(place: Path) -> Driver:
+    return RecordDriver()

@@ -1,0 +1,50 @@
+"""What the planner needs from outside: what the drivers see, and what is recorded of a reference that dangles."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from reconciler.model.diagnostics import Diagnostic, Diagnostics, Invalid
+from reconciler.model.kind import Catalogue
+from reconciler.model.record import Observation, Record, RecordedState
+from reconciler.planner.build import explain_dangling
+from reconciler.ports import Driver, DriverFor, StateStore
+
+
+def explain(diagnostics: Diagnostics, store: StateStore) -> Diagnostics:
+    """`diagnostics` of a compile, with the references to something that is still recorded told as such."""
+    if any(finding.code == "reference-unknown" for finding in diagnostics):
+        return explain_dangling(diagnostics, store.load())
+    return diagnostics
+
+
+def observe(recorded: RecordedState, catalogue: Catalogue, driver_for: DriverFor) -> tuple[Observation, ...]:
+    """What the drivers see of everything recorded, one call a driver. Raises Invalid where one cannot look."""
+    by_driver = _by_driver(recorded.records.values(), catalogue)
+    return tuple(seen for name, records in by_driver.items() for seen in _observe_with(driver_for(name), records))
+
+
+def _by_driver(records: Iterable[Record], catalogue: Catalogue) -> Mapping[str, list[Record]]:
+    by_kind: dict[str, list[Record]] = {}
+    for record in records:
+        by_kind.setdefault(record.kind, []).append(record)
+    by_driver: dict[str, list[Record]] = {}
+    for name, group in by_kind.items():
+        kind = catalogue.kinds.get(name.lower())
+        if kind is not None:
+            by_driver.setdefault(kind.driver, []).extend(group)
+    return by_driver
+
+
+def _observe_with(driver: Driver, records: list[Record]) -> Iterable[Observation]:
+    try:
+        return list(driver.observe(records))
+    except OSError as error:
+        raise Invalid(
+            Diagnostic(
+                "observe-failed",
+                f"The {driver.name} driver cannot see what is there",
+                detail=str(error),
+                hint="Mend what it says, or plan with -refresh=false to go by the recorded state alone.",
+            )
+        ) from error

@@ -1,0 +1,64 @@
+"""Which settings hold: those of the file, overridden by the environment, overridden by flags."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import NamedTuple
+
+from reconciler.model.diagnostics import Diagnostic, Invalid
+from reconciler.model.settings import Settings
+
+
+class Knob(NamedTuple):
+    """One setting as it can be given outside of the file: `name` is its flag ("guards-max-deletes")."""
+
+    name: str
+    text: str
+    put: Callable[[Settings, str], Settings]
+
+    @property
+    def variable(self) -> str:
+        return "UREG_" + self.name.upper().replace("-", "_")
+
+
+KNOBS = (
+    Knob("registry", "Folder of the manifests.", lambda s, v: replace(s, registry=v)),
+    Knob("schemas", "Folder of the registry's own kinds.", lambda s, v: replace(s, schemas=v)),
+    Knob("state", "File of the recorded state.", lambda s, v: replace(s, state=v)),
+    Knob("output", "Folder that drivers render into.", lambda s, v: replace(s, output=v)),
+    Knob("parallelism", "How many verbs may run at once.", lambda s, v: replace(s, parallelism=_count(v, 1))),
+    Knob(
+        "guards-max-deletes",
+        "More deletes than this stop an apply.",
+        lambda s, v: replace(s, guards=replace(s.guards, max_deletes=_count(v, 0))),
+    ),
+    Knob(
+        "guards-max-delete-percent",
+        "Deletes of more than this share of what is recorded stop an apply.",
+        lambda s, v: replace(s, guards=replace(s.guards, max_delete_percent=_count(v, 0))),
+    ),
+)
+
+
+def override(settings: Settings, environment: Mapping[str, str], flags: Mapping[str, str]) -> Settings:
+    """`settings` with what `environment` (UREG_...) and `flags` say instead. Raises Invalid."""
+    for knob in KNOBS:
+        for given, name in ((environment.get(knob.variable), knob.variable), (flags.get(knob.name), f"-{knob.name}")):
+            if given:
+                settings = _put(knob, settings, given, name)
+    return settings
+
+
+def _put(knob: Knob, settings: Settings, value: str, name: str) -> Settings:
+    try:
+        return knob.put(settings, value)
+    except ValueError as error:
+        raise Invalid(Diagnostic("setting-invalid", f"{name} cannot be {value!r}", detail=str(error))) from error
+
+
+def _count(text: str, least: int) -> int:
+    if not re.fullmatch(r"[0-9]{1,9}", text) or int(text) < least:
+        raise ValueError(f"It must be a whole number of at least {least}.")
+    return int(text)

@@ -1,0 +1,68 @@
+"""A kind (component type), as its schema file describes it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from reconciler.model.lifecycle import Lifecycle
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """What the `x-` keywords of a schema say about one place in a document, and about the places below it.
+
+    Only annotated places and the way to them are kept. `properties` holds named children, `items` the child that
+    every list item shares, `additional` the child that every other property shares.
+    """
+
+    properties: Mapping[str, Field]
+    items: Field | None = None
+    additional: Field | None = None
+    references: tuple[str, ...] = ()
+    """Kinds that the string here may name (`x-references`); ("*",) is any kind, by full address."""
+    immutable: bool = False
+    sensitive: bool = False
+    key: str = ""
+    """The property by which the items of the list here are told apart (`x-key`)."""
+
+
+NO_FIELDS = Field(properties={})
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """`name` as in manifests ("GridNode"), `slug` as in addresses ("gridnode").
+
+    `files` is the glob of a plain-file kind, else "". `schema` is the whole schema document, `schema_path` the file
+    it came from. `driver` names the driver that carries out its verbs.
+    """
+
+    name: str
+    slug: str
+    plural: str
+    aliases: tuple[str, ...]
+    driver: str
+    lifecycle: Lifecycle
+    files: str
+    fields: Field
+    schema: Mapping[str, Any]
+    schema_path: str
+
+
+@dataclass(frozen=True, slots=True)
+class Catalogue:
+    """All kinds of a registry, by slug, with the digest of the schema files they came from."""
+
+    kinds: Mapping[str, Kind]
+    digest: str
+    schemas: Mapping[str, Mapping[str, Any]]
+    """Every schema document by file name: kinds, shared definitions and the settings."""
+
+    def find(self, word: str) -> Kind | None:
+        """The kind that `word` (name, slug, plural or alias, in any case) means."""
+        lower = word.lower()
+        if lower in self.kinds:
+            return self.kinds[lower]
+        return next((k for k in self.kinds.values() if lower in (k.plural.lower(), *k.aliases)), None)

@@ -1,0 +1,70 @@
+"""The recorded and the observed side: what the last applies left, and what the drivers see."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, NamedTuple
+
+import orjson
+
+from reconciler.model.address import Address
+
+
+class Status(StrEnum):
+    OK = "ok"
+    FAILED = "failed"
+    """The last transition ended in an error; the record's state is the one reached before it."""
+    DRIFTED = "drifted"
+    """A refresh found the world different from the record."""
+
+
+class Record(NamedTuple):
+    """What is recorded of one component.
+
+    `manifest` and `fingerprint` are those of the resource that was last applied with success. `references` is the
+    JSON list of the addresses it depended on. `source` is `path:line` in the repository, `commit` the commit it was
+    applied from, `serial` the state's serial at its last change, `error` the last failure ("" when there is none).
+    """
+
+    address: Address
+    kind: str
+    state: str
+    status: Status
+    fingerprint: str
+    manifest: bytes
+    references: bytes = b"[]"
+    source: str = ""
+    commit: str = ""
+    serial: int = 0
+    error: str = ""
+
+    @property
+    def dependencies(self) -> tuple[Address, ...]:
+        return tuple(orjson.loads(self.references))
+
+    def body(self) -> dict[str, Any]:
+        value: dict[str, Any] = orjson.loads(self.manifest) if self.manifest else {}
+        return value
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedState:
+    """A whole state: `lineage` names its line of descent, `serial` grows by one with every write."""
+
+    lineage: str
+    serial: int
+    records: Mapping[Address, Record]
+
+
+class Observation(NamedTuple):
+    """What a driver sees of a recorded component.
+
+    `state` is the lifecycle state it is in (`absent` where it is gone). `drift` says in one line what differs from
+    the record, "" where nothing does.
+    """
+
+    address: Address
+    state: str
+    drift: str = ""

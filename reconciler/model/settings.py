@@ -1,0 +1,26 @@
+"""A registry's settings (`ureg.yaml`), as schemas/settings.schema.json describes them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Guards:
+    """More deletes than `max_deletes`, or five and more that pass `max_delete_percent` of what is recorded, stop an
+    apply."""
+
+    max_deletes: int = 10
+    max_delete_percent: int = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Paths are relative to the registry's root; `output` is where drivers put what they render."""
+
+    registry: str = "registry.d"
+    schemas: str = "schemas"
+    state: str = ".ureg/state.db"
+    output: str = ".ureg/out"
+    parallelism: int = 10
+    guards: Guards = Guards()

@@ -1,0 +1,91 @@
+"""Which components a plan is about: `-target` and `-exclude`, with what they depend on or what depends on them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TypeAlias
+
+from reconciler.model.address import Address
+from reconciler.model.diagnostics import Diagnostic, Diagnostics
+from reconciler.model.plan import Mode, Options
+from reconciler.model.record import Record
+from reconciler.model.resource import Resource
+
+Resources: TypeAlias = Mapping[Address, Resource]
+Records: TypeAlias = Mapping[Address, Record]
+
+
+def unknown_addresses(resources: Resources, records: Records, options: Options) -> Diagnostics:
+    """An error for each address in `options` that is neither desired nor recorded."""
+    return tuple(
+        _unknown(flag, address, (*resources, *records))
+        for flag, addresses in (
+            ("-target", options.targets),
+            ("-exclude", options.excludes),
+            ("-replace", options.replace),
+        )
+        for address in addresses
+        if address not in resources and address not in records
+    )
+
+
+def select(resources: Resources, records: Records, options: Options) -> set[Address] | None:
+    """The addresses that the plan is about; None for all.
+
+    A target brings what it depends on, an excluded component keeps out what depends on it; where everything is to be
+    destroyed it is the other way round. A desired component depends on what its manifest names, any other on what its
+    record does.
+    """
+    if not options.targets and not options.excludes:
+        return None
+    needs = {address: record.dependencies for address, record in records.items() if address not in resources}
+    needs.update({address: resource.dependencies for address, resource in resources.items()})
+    needed_by = _reversed(needs)
+    if options.mode is Mode.DESTROY:
+        needs, needed_by = needed_by, needs
+    chosen = _closure(options.targets, needs) if options.targets else set(needs)
+    return chosen - _closure(options.excludes, needed_by)
+
+
+def dependents(resources: Resources, records: Records) -> dict[Address, set[Address]]:
+    """What depends on each address, by its manifest or by its record."""
+    found: dict[Address, set[Address]] = {}
+    for address, resource in resources.items():
+        for reference in resource.references:
+            found.setdefault(reference.target, set()).add(address)
+    for address, record in records.items():
+        if record.references != b"[]":
+            for dependency in record.dependencies:
+                found.setdefault(dependency, set()).add(address)
+    return found
+
+
+def _reversed(edges: Mapping[Address, tuple[Address, ...]]) -> dict[Address, tuple[Address, ...]]:
+    found: dict[Address, list[Address]] = {}
+    for address, targets in edges.items():
+        for target in targets:
+            found.setdefault(target, []).append(address)
+    return {address: tuple(sources) for address, sources in found.items()}
+
+
+def _closure(start: Iterable[Address], edges: Mapping[Address, tuple[Address, ...]]) -> set[Address]:
+    seen = set(start)
+    waiting = list(seen)
+    while waiting:
+        fresh = [address for address in edges.get(waiting.pop(), ()) if address not in seen]
+        seen.update(fresh)
+        waiting.extend(fresh)
+    return seen
+
+
+def _unknown(flag: str, address: Address, known: Iterable[Address]) -> Diagnostic:
+    from difflib import get_close_matches
+
+    close = get_close_matches(address, set(known), n=1)
+    return Diagnostic(
+        "address-unknown",
+        f"{flag}: there is no {address}",
+        detail="No manifest and no record has this address.",
+        hint=f"Did you mean {close[0]}?" if close else "`ureg state list` and `ureg get` show what there is.",
+        address=address,
+    )

@@ -1,0 +1,164 @@
+"""The protocols of what stands outside the core. Adapters satisfy them; the engine speaks to nothing else.
+
+Every method says what it costs and whether it may be repeated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from typing import NamedTuple, Protocol
+
+from reconciler.model.address import Address
+from reconciler.model.event import Event
+from reconciler.model.outcome import Health, Outcome, Transition
+from reconciler.model.record import Observation, Record, RecordedState
+from reconciler.model.resource import Resource, Snapshot
+
+Emit = Callable[[Event], None]
+"""Takes an event and returns at once; never raises and never decides anything."""
+
+
+class Clock(Protocol):
+    def now(self) -> str:
+        """The time of day, RFC 3339 in UTC."""
+
+    def monotonic(self) -> float:
+        """Seconds since some fixed moment, for durations."""
+
+
+class Source(Protocol):
+    """The files of one version of a repository."""
+
+    def snapshot(self, patterns: Sequence[str]) -> Snapshot:
+        """Which files match `patterns` (globs from the root), with their content ids. Reads no file's content that
+        did not change. Raises Invalid where the repository cannot be read."""
+
+    def read(self, paths: Sequence[str]) -> Mapping[str, bytes]:
+        """The contents of `paths`. A file that cannot be read as a regular file below the root, or is too large, is
+        left out; `refusal` tells why."""
+
+    def refusal(self, path: str) -> str:
+        """Why `read` left out `path`, in words; "" where it would not."""
+
+
+class CompileCache(Protocol):
+    """Resources of files that were valid, kept between runs. It may forget at any time and never raises."""
+
+    def load(self, schemas: str) -> Mapping[tuple[str, str], tuple[Resource, ...]]:
+        """What is kept for the schemas with the digest `schemas`, by path and content id."""
+
+    def store(self, schemas: str, entries: Mapping[tuple[str, str], tuple[Resource, ...]]) -> None:
+        """Keeps `entries` and nothing else for that digest."""
+
+    def checked(self, schemas: str) -> bool:
+        """Whether the schemas with this digest have passed their thorough check before."""
+
+    def mark_checked(self, schemas: str) -> None:
+        """Remembers that they have."""
+
+
+class LockInfo(NamedTuple):
+    """Who holds the lock: an id to release it by, the operation, who (user@host), the process, since when."""
+
+    id: str
+    operation: str
+    who: str
+    pid: int
+    created: str
+
+
+class Locked(Exception):
+    """The state is locked by someone else, and stayed so for as long as was waited."""
+
+    def __init__(self, holder: LockInfo) -> None:
+        super().__init__(f"locked by {holder.who}")
+        self.holder = holder
+
+
+class StateError(Exception):
+    """The state cannot be read or written: damaged, newer than this program, read-only, out of space. The text is a
+    sentence for the user."""
+
+
+class Run(NamedTuple):
+    """What a run is for: its id, the operation ("apply"), who started it, and the commit and tree applied."""
+
+    id: str
+    operation: str
+    who: str
+    commit: str
+    tree: str
+
+
+class Write(NamedTuple):
+    """One component's new record, or None where it is gone, with what happened to it in a few words."""
+
+    address: Address
+    record: Record | None
+    verb: str
+    error: str = ""
+
+
+class StateWriter(Protocol):
+    """The one writer of a state, while its lock is held."""
+
+    def begin(self, run: Run) -> None:
+        """Notes that a run starts. One durable transaction."""
+
+    def intend(self, transitions: Sequence[Transition]) -> None:
+        """Notes, before a driver acts, what it is about to do. One durable transaction for all."""
+
+    def settle(self, writes: Sequence[Write]) -> int:
+        """Takes what happened: records, events and the end of the intents in one durable transaction. Returns the
+        new serial."""
+
+    def finish(self, outcome: str) -> None:
+        """Notes that the run ended ("ok", "failed", "interrupted")."""
+
+
+class StateStore(Protocol):
+    """The recorded state. Reading never waits for a writer."""
+
+    def load(self) -> RecordedState:
+        """The whole state; a state that does not exist yet has an empty lineage and the serial 0. Raises
+        StateError."""
+
+    def holder(self) -> LockInfo | None:
+        """Who holds the lock now."""
+
+    def write(self, lock: LockInfo | None, timeout: float) -> AbstractContextManager[StateWriter]:
+        """Takes the lock, waiting at most `timeout` seconds; None (`-lock=false`) takes none. Creates the state where
+        there is none. Raises Locked and StateError."""
+
+    def close(self) -> None: ...
+
+
+class Driver(Protocol):
+    """Carries out verbs on components of some kinds. All methods are idempotent: what a crash left half done is
+    found again under a name made from the address, and finished.
+
+    `batches` says that `execute` wants all transitions that are ready at once, because it renders one file for many
+    components or because each costs next to nothing; otherwise it gets one at a time, from several threads.
+    """
+
+    name: str
+    batches: bool
+
+    def observe(self, records: Sequence[Record]) -> Iterable[Observation]:
+        """What is there, for each record that differs from its record; records without drift may be left out.
+        Reads only. Raises OSError where the world cannot be looked at."""
+
+    def execute(self, transitions: Sequence[Transition]) -> Sequence[Outcome]:
+        """Carries out `transitions` and tells what came of each, in their order. Never raises for a failure of the
+        world; an exception is a bug in the driver and fails every transition of the call."""
+
+    def health(self, record: Record) -> Health:
+        """How a component is right now."""
+
+    def logs(self, record: Record) -> Iterable[str]:
+        """Its latest log lines, oldest first; empty for components that have none."""
+
+
+DriverFor = Callable[[str], Driver]
+"""Opens the driver of a name, once. Raises Invalid for a name that no driver has."""

@@ -1,0 +1,1 @@
+"""Where the recorded state is kept: the store, its lock, its journal and its SQL."""
