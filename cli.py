@@ -115,7 +115,7 @@ def _flag(match: re.Match[str]) -> str:
 def main(argv: Sequence[str] | None = None) -> NoReturn:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="backslashreplace")
+            stream.reconfigure(errors="backslashreplace", line_buffering=True)
     sys.exit(run(sys.argv[1:] if argv is None else argv))
 
 

@@ -23,6 +23,7 @@ from reconciler.sources.worktree import WorkTree
 from reconciler.state.sqlite import SqliteStore
 
 SETTINGS_FILE = "ureg.yaml"
+SETTINGS_SCHEMA = "settings.schema.json"
 
 
 class SystemClock:
@@ -85,12 +86,17 @@ def _settings(source: Source, known: CompileCache) -> Settings:
     data = source.read([SETTINGS_FILE]).get(SETTINGS_FILE, b"")
     if not data.strip():
         return Settings()
-    from reconciler.compiler.settings import parse_settings
+    from reconciler.compiler.settings import dump_settings, load_settings, parse_settings
 
-    catalogue, _ = load_catalogue(built_in_schemas())
-    settings, diagnostics = parse_settings(SETTINGS_FILE, data, catalogue)
+    schemas = built_in_schemas()
+    digest = blake2b(data + schemas[SETTINGS_SCHEMA], digest_size=20).hexdigest()
+    judged = known.recall(digest)
+    if judged is not None:
+        return load_settings(judged)
+    settings, diagnostics = parse_settings(SETTINGS_FILE, data, load_catalogue(schemas)[0])
     if errors(diagnostics):
         raise Invalid(*diagnostics)
+    known.remember(digest, dump_settings(settings))
     return settings
 
 
@@ -101,13 +107,13 @@ def _catalogue(root: Path, folder: str, source: Source, known: CompileCache) -> 
     merged = {name: (name, data) for name, data in built_in_schemas().items()} | named
     files = dict(merged.values())
     catalogue, diagnostics = load_catalogue(files)
-    if errors(diagnostics) or not known.checked(catalogue.digest):
+    if errors(diagnostics) or known.recall(catalogue.digest) is None:
         from reconciler.compiler.kinds import check_catalogue
 
         diagnostics = (*diagnostics, *check_catalogue(files, catalogue))
         if errors(diagnostics):
             raise Invalid(*diagnostics)
-        known.mark_checked(catalogue.digest)
+        known.remember(catalogue.digest, "sound")
     return catalogue
 
 

@@ -51,11 +51,11 @@ class CompileCache(Protocol):
     def store(self, schemas: str, entries: Mapping[tuple[str, str], tuple[Resource, ...]]) -> None:
         """Keeps `entries` and nothing else for that digest."""
 
-    def checked(self, schemas: str) -> bool:
-        """Whether the schemas with this digest have passed their thorough check before."""
+    def recall(self, digest: str) -> str | None:
+        """What was found out before about the input with this digest; None where nothing is known."""
 
-    def mark_checked(self, schemas: str) -> None:
-        """Remembers that they have."""
+    def remember(self, digest: str, finding: str) -> None:
+        """Keeps `finding`, a short text, beside the latest others."""
 
 
 class LockInfo(NamedTuple):
@@ -66,6 +66,13 @@ class LockInfo(NamedTuple):
     who: str
     pid: int
     created: str
+
+
+class Locking(NamedTuple):
+    """`info` says for whom the lock is taken, None takes none (`-lock=false`); `timeout` is in seconds."""
+
+    info: LockInfo | None
+    timeout: float
 
 
 class Locked(Exception):

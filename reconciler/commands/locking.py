@@ -9,9 +9,8 @@ import time
 import uuid
 
 from reconciler.bootstrap import Registry
-from reconciler.engine.apply import Locking
 from reconciler.model.resource import Revision
-from reconciler.ports import Locked, LockInfo, Run
+from reconciler.ports import Locked, LockInfo, Locking, Run
 
 POLL = 0.1
 """Seconds between two looks at a lock that somebody else holds."""

@@ -13,7 +13,7 @@ from reconciler.engine.settings import KNOBS
 F = TypeVar("F", bound=Callable[..., Any])
 Decorator = Callable[[F], F]
 
-_DURATION = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s)?")
+_DURATION = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s)?(?:(\d+)ms)?")
 
 
 class Option(click.Option):
@@ -40,8 +40,8 @@ class Duration(click.ParamType[float]):
         match = _DURATION.fullmatch(str(value))
         if not match or not value:
             self.fail(f"{value!r} is not a duration (like 30s, 5m or 1h30m)", param, ctx)
-        hours, minutes, seconds = (float(part or 0) for part in match.groups())
-        return hours * 3600 + minutes * 60 + seconds
+        hours, minutes, seconds, milliseconds = (float(part or 0) for part in match.groups())
+        return hours * 3600 + minutes * 60 + seconds + milliseconds / 1000
 
 
 def option(name: str, text: str, *names: str, **more: Any) -> Decorator[Any]:

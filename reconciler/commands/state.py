@@ -32,9 +32,9 @@ def command() -> None:
 @on_registry
 def list_(view: View, registry: Registry, prefix: str) -> None:
     """List the addresses that are recorded, all or those that start with PREFIX."""
-    for address in registry.store.load().records:
-        if address.startswith(prefix):
-            view.write(escape(address))
+    addresses = [address for address in registry.store.load().records if address.startswith(prefix)]
+    if addresses:
+        view.write("\n".join(map(escape, addresses)))
 
 
 @command.command("show")

@@ -11,7 +11,7 @@ from reconciler.model.address import Address
 from reconciler.model.diagnostics import Diagnostic, Diagnostics, Location, Related
 from reconciler.model.resource import DesiredState, Reference, Resource, Revision
 
-MAX_SUGGESTIONS = 20
+MAX_SUGGESTIONS = 10
 """For how many unknown addresses a similar one is looked for."""
 
 _PATH_LIMIT = 20

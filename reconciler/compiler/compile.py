@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from reconciler.compiler.finding import Finding, clip, place, place_all
-from reconciler.compiler.manifest import API_VERSION, address_of, check_references, is_name, stem, to_resource
+from reconciler.compiler.manifest import API_VERSION, check_references, is_name, stem, to_resource
 from reconciler.compiler.parse import parse
 from reconciler.compiler.suggest import did_you_mean
 from reconciler.compiler.validate import Validator
@@ -83,16 +83,15 @@ def _kind(word: Any, catalogue: Catalogue) -> Kind | None:
 
 
 def _resource(document: Document, data: bytes, kind: Kind, validator: Validator) -> tuple[Resource | None, Diagnostics]:
-    told = validator.check(document, kind, data)
-    findings = [] if kind.files else [*_version(document.value), *_name(document.value)]
-    resource = to_resource(document, kind) if not told and not findings else None
-    findings += check_references(resource, kind) if resource else []
-    if not told and not findings:
-        return resource, ()
-    places = {one.location.pointer for one in told if one.location}
-    own = [finding for finding in findings if finding.pointer not in places]
-    address = address_of(document, kind)
-    return None, (*told, *place_all(own, document.path, data, document.number, address))
+    envelope = [] if kind.files else [*_version(document.value), *_name(document.value)]
+    told = validator.check(document, kind, data, envelope)
+    if told:
+        return None, told
+    resource = to_resource(document, kind)
+    misfits = check_references(resource, kind)
+    if misfits:
+        return None, place_all(misfits, document.path, data, document.number, resource.address)
+    return resource, ()
 
 
 def _version(value: Mapping[str, Any]) -> list[Finding]:

@@ -9,10 +9,6 @@ from _ruamel_yaml import CParser, DocumentEndEvent, StreamStartEvent, YAMLError
 
 from reconciler.compiler.text import Text
 
-MAX_DEPTH = 64
-"""Collections inside each other. libyaml takes time quadratic in the depth of brackets, so nothing reads on beyond."""
-
-
 Handlers: TypeAlias = Mapping[type, Callable[[Any], None]]
 
 
@@ -40,7 +36,7 @@ class Events:
         return self._parser.peek_event()
 
     def _read(self, handlers: Handlers, broken: Callable[[Any, Any], None]) -> Text | None:
-        """Reads up to the end, or to a place from which on nothing makes sense; then returns the documents behind it."""
+        """Reads to the end, or to a place from which on nothing makes sense; then returns the documents behind it."""
         event: Any = None
         try:
             for event in iter(self._parser.get_event, None):

@@ -67,7 +67,7 @@ class Judge:
             for refusal in explain.refusals(self._reachable(file), url(file), value):
                 found = True
                 yield refusal
-        except (RecursionError, ArithmeticError):
+        except (RecursionError, ArithmeticError, ValueError):
             found = False
         if not found:
             yield from self._own_refusals(file, value)

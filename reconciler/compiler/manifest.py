@@ -75,20 +75,25 @@ def stem(path: str) -> str:
 
 
 def _collect(field: Field, value: Any, pointer: Pointer, found: list[Reference]) -> None:
+    """Adds what `value` refers to. Runs for every document: plain loops instead of `annotations.children`."""
     if isinstance(value, dict):
-        if field.additional is not None:
-            for name, item in value.items():
-                _collect(field.properties.get(name, field.additional), item, (*pointer, name), found)
-            return
-        for name, below in field.properties.items():
-            if name in value:
-                _collect(below, value[name], (*pointer, name), found)
+        _collect_from_mapping(field, value, pointer, found)
     elif isinstance(value, list):
         if field.items is not None:
             for index, item in enumerate(value):
                 _collect(field.items, item, (*pointer, index), found)
     elif field.references and isinstance(value, str):
         found.append(Reference(_target(value, field.references), pointer))
+
+
+def _collect_from_mapping(field: Field, value: dict[str, Any], pointer: Pointer, found: list[Reference]) -> None:
+    if field.additional is not None:
+        for name, item in value.items():
+            _collect(field.properties.get(name, field.additional), item, (*pointer, name), found)
+        return
+    for name, below in field.properties.items():
+        if name in value:
+            _collect(below, value[name], (*pointer, name), found)
 
 
 def _target(text: str, kinds: tuple[str, ...]) -> Address:
@@ -101,7 +106,9 @@ def _target(text: str, kinds: tuple[str, ...]) -> Address:
 
 def check_references(resource: Resource, kind: Kind) -> list[Finding]:
     """The references of `resource` that are no addresses, or name a component of a kind that cannot stand there."""
-    found = (_misfit(reference, field_at(kind.fields, reference.pointer).references) for reference in resource.references)
+    found = (
+        _misfit(reference, field_at(kind.fields, reference.pointer).references) for reference in resource.references
+    )
     return [finding for finding in found if finding]
 
 

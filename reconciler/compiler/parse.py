@@ -13,9 +13,8 @@ def parse(path: str, data: bytes) -> tuple[tuple[Document, ...], Diagnostics]:
     Values are JSON's types only. Never raises for what a file holds. A file without content gives neither documents
     nor findings.
     """
-    found = accelerator.read(data)
-    if found is not None:
-        return (Document(path, 0, found.line, found.value),), ()
+    if document := accelerator.read(path, data):
+        return (document,), ()
     from reconciler.compiler import reader
 
     return reader.read(path, data)

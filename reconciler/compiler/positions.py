@@ -19,8 +19,8 @@ from _ruamel_yaml import (
     StreamStartEvent,
 )
 
-from reconciler.compiler.events import MAX_DEPTH, Abandon, Events, Handlers, between_documents
-from reconciler.compiler.text import Mark, Text, decode
+from reconciler.compiler.events import Abandon, Events, Handlers, between_documents
+from reconciler.compiler.text import MAX_DEPTH, Mark, Text, decode
 from reconciler.model.diagnostics import Invalid, Pointer
 
 _KEY: Pointer = (-1,)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-
 MAX_QUOTED = 60
 """Characters of a name that a message repeats."""
 
@@ -54,7 +53,9 @@ def key(text: str) -> Problem:
 
 
 def duplicate(text: str) -> Problem:
-    return Problem("yaml-duplicate-key", f'The key "{_short(text)}" stands twice in this mapping', "", "Remove one of the two.")
+    return Problem(
+        "yaml-duplicate-key", f'The key "{_short(text)}" stands twice in this mapping', "", "Remove one of the two."
+    )
 
 
 def tag(name: str) -> Problem:
@@ -73,7 +74,9 @@ def tagged_value(detail: str) -> Problem:
 def undefined_anchor(name: str) -> Problem:
     name = _short(name)
     hint = f"Define &{name} before this place, or quote the value if a text that starts with * is meant."
-    return Problem("yaml-alias", f"The anchor {name} is not defined", f"*{name} stands for the value marked &{name}.", hint)
+    return Problem(
+        "yaml-alias", f"The anchor {name} is not defined", f"*{name} stands for the value marked &{name}.", hint
+    )
 
 
 def circular_anchor(name: str) -> Problem:
@@ -90,5 +93,7 @@ def too_deep(limit: int) -> Problem:
 def too_many(limit: int, by_alias: bool) -> Problem:
     if by_alias:
         detail = "Each alias counts as all the values that it stands for."
-        return Problem("yaml-alias", f"Aliases make this file hold more than {limit:,} values", detail, "Use fewer of them.")
+        return Problem(
+            "yaml-alias", f"Aliases make this file hold more than {limit:,} values", detail, "Use fewer of them."
+        )
     return Problem("yaml-size", f"This file holds more than {limit:,} values", "", "Split it into several files.")

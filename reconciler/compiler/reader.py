@@ -6,7 +6,7 @@ It keeps an explicit stack, so that no input can exhaust the interpreter's own.
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import Any
+from typing import Any, NamedTuple
 
 from _ruamel_yaml import (
     AliasEvent,
@@ -22,11 +22,11 @@ from _ruamel_yaml import (
 )
 
 from reconciler.compiler import problems
-from reconciler.compiler.events import MAX_DEPTH, Abandon, Events, Handlers, between_documents
+from reconciler.compiler.events import Abandon, Events, Handlers, between_documents
 from reconciler.compiler.problems import Problem
 from reconciler.compiler.scalars import TAG_PREFIX, Scalar, ScalarError, convert, resolve
 from reconciler.compiler.syntax import explain
-from reconciler.compiler.text import Mark, Text, decode
+from reconciler.compiler.text import MAX_DEPTH, Mark, Text, decode
 from reconciler.model.diagnostics import Diagnostic, Diagnostics, Invalid, Location, Pointer, Related
 from reconciler.model.resource import Document
 
@@ -37,7 +37,18 @@ MAX_FINDINGS = 100
 
 _NO_KEY: Any = object()
 _REFUSED_KEY: Any = object()
-_OPEN: Any = object()
+
+
+class _Anchored(NamedTuple):
+    """A value that has a name, with the nodes and the levels of collections in it."""
+
+    value: Any
+    nodes: int
+    height: int
+
+
+_NOTHING = _Anchored(None, 1, 0)
+_BEING_READ = _Anchored(None, 1, 0)
 
 
 def read(path: str, data: bytes) -> tuple[tuple[Document, ...], Diagnostics]:
@@ -58,7 +69,7 @@ class _Enough(Exception):
 class _Frame:
     """A collection that is being read. The bottom frame of the stack is a list that takes the document's root."""
 
-    __slots__ = ("event", "key", "keys", "nodes", "value")
+    __slots__ = ("event", "height", "key", "keys", "nodes", "value")
 
     def __init__(self, event: Any, nodes: int, value: dict[str, Any] | list[Any]) -> None:
         self.event = event
@@ -68,6 +79,8 @@ class _Frame:
         """The key whose value comes next; None in a list."""
         self.keys: dict[str, Mark] = {}
         """Where the keys so far start."""
+        self.height = 1
+        """Levels of collections, from this one down to the deepest so far."""
 
     def step(self) -> Pointer:
         """The way from this collection to the child that is being read."""
@@ -85,7 +98,7 @@ class _Reader:
         self._findings_before = 0
         self._root: Any = None
         self._stack: list[_Frame] = []
-        self._anchors: dict[str, tuple[Any, int]] = {}
+        self._anchors: dict[str, _Anchored] = {}
         self._events = Events(text)
 
     def read(self) -> None:
@@ -128,9 +141,10 @@ class _Reader:
             try:
                 value = resolve(event.value)
             except ScalarError as error:
-                value = self._bad_number(event, frame, str(error))
+                value = None
+                self._bad_number(event, frame, str(error))
         if event.anchor is not None:
-            self._anchors[event.anchor] = (value, 1)
+            self._anchors[event.anchor] = _Anchored(value, 1, 0)
         self._place(frame, value, event)
 
     def _marked(self, event: Any) -> Any:
@@ -140,7 +154,7 @@ class _Reader:
         return event.value if event.ctag is None else self._tagged(event)
 
     def _bad_number(self, event: Any, frame: _Frame, detail: str) -> None:
-        """As a key it is refused like any number."""
+        """Says so, save for a key: that is refused like any number there."""
         if frame.key is not _NO_KEY:
             self._report(problems.number(detail), event)
 
@@ -166,7 +180,7 @@ class _Reader:
         if event.ctag is not None and event.tag != TAG_PREFIX + tag:
             self._report(problems.tag(_shorthand(event.tag)), event)
         if event.anchor is not None:
-            self._anchors[event.anchor] = (_OPEN, 0)
+            self._anchors[event.anchor] = _BEING_READ
         if len(self._stack) > MAX_DEPTH:
             self._report(problems.too_deep(MAX_DEPTH), event)
             raise Abandon
@@ -176,23 +190,29 @@ class _Reader:
 
     def _end(self, _: Any) -> None:
         frame = self._stack.pop()
+        parent = self._stack[-1]
+        if frame.height >= parent.height:
+            parent.height = frame.height + 1
         anchor = frame.event.anchor
         if anchor is not None:
-            self._anchors[anchor] = (frame.value, self._nodes - frame.nodes)
-        self._place(self._stack[-1], frame.value, frame.event)
+            self._anchors[anchor] = _Anchored(frame.value, self._nodes - frame.nodes, frame.height)
+        self._place(parent, frame.value, frame.event)
 
     def _alias(self, event: Any) -> None:
-        name = event.anchor
-        value, nodes = self._anchors.get(name, (None, 1))
-        if name not in self._anchors:
-            self._report(problems.undefined_anchor(name), event)
-        elif value is _OPEN:
-            value = None
-            self._report(problems.circular_anchor(name), event)
-        self._nodes += nodes
+        anchored = self._anchors.get(event.anchor)
+        if anchored is None or anchored is _BEING_READ:
+            refusal = problems.undefined_anchor if anchored is None else problems.circular_anchor
+            self._report(refusal(event.anchor), event)
+            anchored = _NOTHING
+        frame = self._stack[-1]
+        frame.height = max(frame.height, anchored.height + 1)
+        if len(self._stack) - 1 + anchored.height > MAX_DEPTH:
+            self._report(problems.too_deep(MAX_DEPTH), event)
+            raise Abandon
+        self._nodes += anchored.nodes
         if self._nodes > MAX_NODES:
             self._too_many(event)
-        self._place(self._stack[-1], value, event)
+        self._place(frame, anchored.value, event)
 
     def _too_many(self, event: Any) -> None:
         self._report(problems.too_many(MAX_NODES, type(event) is AliasEvent), event)

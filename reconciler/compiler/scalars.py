@@ -22,11 +22,11 @@ _NUMERIC = frozenset("+-.0123456789")
 """The first characters of numbers."""
 
 _INTEGERS = (
-    (re.compile(r"([-+]?)0*([0-9]+)"), 10, 19),
-    (re.compile(r"()0o0*([0-7]+)"), 8, 21),
-    (re.compile(r"()0x0*([0-9a-fA-F]+)"), 16, 16),
+    (re.compile(r"([-+]?)([0-9]+)"), 10, 19),
+    (re.compile(r"()0o([0-7]+)"), 8, 21),
+    (re.compile(r"()0x([0-9a-fA-F]+)"), 16, 16),
 )
-"""A form of integer (sign and significant digits), its base, and how many digits may fit into 64 bits."""
+"""A form of integer (sign and digits), its base, and how many significant digits may fit into 64 bits."""
 
 _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
 _NOT_FINITE = re.compile(r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)")
@@ -63,7 +63,7 @@ def convert(tag: str, text: str) -> Scalar:
 def _number(text: str) -> int | float | None:
     for pattern, base, most_digits in _INTEGERS:
         if match := pattern.fullmatch(text):
-            return _integer(*match.groups(), base, most_digits)
+            return _integer(match[1], match[2].lstrip("0") or "0", base, most_digits)
     if _FLOAT.fullmatch(text):
         return _float(text)
     if _NOT_FINITE.fullmatch(text):

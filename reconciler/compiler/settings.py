@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import orjson
+
 from reconciler.model.diagnostics import Diagnostic, Diagnostics, Location, errors
 from reconciler.model.kind import Catalogue
 from reconciler.model.settings import Guards, Settings
@@ -33,6 +35,16 @@ def parse_settings(path: str, data: bytes, catalogue: Catalogue) -> tuple[Settin
 
     refused = Validator(catalogue).check_against(SETTINGS_SCHEMA, documents[0], data)
     return (Settings() if refused else _settings(documents[0].value)), (*diagnostics, *refused)
+
+
+def dump_settings(settings: Settings) -> str:
+    """`settings` as `load_settings` reads them back, without judging them again."""
+    return orjson.dumps(settings).decode()
+
+
+def load_settings(text: str) -> Settings:
+    value = orjson.loads(text)
+    return Settings(**{**value, "guards": Guards(**value["guards"])})
 
 
 def _settings(value: Mapping[str, Any]) -> Settings:

@@ -109,8 +109,12 @@ def _bracket(case: _Case) -> Explanation:
         return _unclosed(case, case.context_mark)
     if case.character == ":" and case.mark.line > case.context_mark.line:
         hint = f"Close it with {closing}, or put a comma between its entries."
-        return _from(case, case.context_mark, f"The bracket {opening} is not closed before the next key", hint, "the key")
-    return _at(case, f"A comma or {closing} is expected here", "", "Put commas between the entries of a list or mapping.")
+        return _from(
+            case, case.context_mark, f"The bracket {opening} is not closed before the next key", hint, "the key"
+        )
+    return _at(
+        case, f"A comma or {closing} is expected here", "", "Put commas between the entries of a list or mapping."
+    )
 
 
 def _unclosed(case: _Case, start: Mark) -> Explanation:
@@ -127,7 +131,9 @@ def _content(case: _Case) -> Explanation:
         return _at(case, f"This {character} closes nothing that is open", "", "Remove it, or quote the value.")
     if character == ",":
         return _at(case, "Nothing stands before this comma", "", "Remove the comma, or quote the value.")
-    return _at(case, "A value is expected here", "", "Write a value, or quote it if it starts with a special character.")
+    return _at(
+        case, "A value is expected here", "", "Write a value, or quote it if it starts with a special character."
+    )
 
 
 def _colon(case: _Case) -> Explanation:

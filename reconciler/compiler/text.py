@@ -6,11 +6,14 @@ import codecs
 import re
 from dataclasses import dataclass
 from itertools import islice
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from reconciler.model.diagnostics import Diagnostic, Invalid, Location, Pointer, Position, Span
 
 MAX_BYTES = 2**20
+MAX_DEPTH = 64
+"""Collections inside each other. libyaml takes time quadratic in the depth of brackets, so nothing reads on beyond."""
+
 MAX_SOURCE_LINE = 1000
 """Code points of a line that a location carries."""
 
@@ -45,10 +48,11 @@ class Mark(Protocol):
     def column(self) -> int: ...
 
 
-class TextMark(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class TextMark:
     """A mark made here."""
 
-    index: int  # type: ignore[assignment]  # the tuple's method of that name is not wanted
+    index: int
     line: int
     column: int
 
@@ -112,7 +116,9 @@ def _refuse_size(path: str, data: bytes) -> None:
     if len(data) > MAX_BYTES:
         summary = "This file is larger than 1 MiB"
         hint = "Split it into several files."
-        raise Invalid(Diagnostic("yaml-size", summary, f"It holds {len(data):,} bytes.", hint, Location(path, span=_START)))
+        raise Invalid(
+            Diagnostic("yaml-size", summary, f"It holds {len(data):,} bytes.", hint, Location(path, span=_START))
+        )
 
 
 def _refuse_other_encodings(path: str, data: bytes) -> None:

@@ -83,13 +83,9 @@ class Folder:
 
     def _prune(self, folders: Sequence[str]) -> None:
         for depth in reversed(range(len(folders))):
-            try:
-                with self._enter(folders[:depth]) as parent:
-                    os.rmdir(folders[depth], dir_fd=parent)
-            except FileNotFoundError:
-                continue
-            except OSError:  # not empty
-                return
+            # A folder that is not empty stays, and so do those that it is in.
+            with suppress(OSError), self._enter(folders[:depth]) as parent:
+                os.rmdir(folders[depth], dir_fd=parent)
 
     @contextmanager
     def _enter(self, folders: Sequence[str], *, create: bool = False) -> Iterator[int]:

@@ -135,8 +135,8 @@ def _load(folder: Folder) -> dict[str, dict[str, Any]]:
     """All documents by name. Raises _Damaged for one that is damaged: to write it anew could lose flags."""
     documents: dict[str, dict[str, Any]] = {}
     for file in folder.names():
-        name, dot, _ = file.partition(".json")
-        found = folder.read(file) if dot and _ENVIRONMENT.match(name) else None
+        name = file.removesuffix(".json")
+        found = folder.read(file) if name != file and _ENVIRONMENT.match(name) else None
         if found is None:
             continue
         try:
@@ -149,8 +149,9 @@ def _load(folder: Folder) -> dict[str, dict[str, Any]]:
 def _parse(data: bytes) -> dict[str, Any]:
     document = orjson.loads(data)
     if isinstance(document, dict) and isinstance(document.get("flags"), dict):
-        return document
-    raise ValueError("it has no map of flags")
+        if isinstance(document.get("metadata", {}), dict):
+            return document
+    raise ValueError("it needs a map of flags, and its metadata are a map")
 
 
 def _write(folder: Folder, documents: Mapping[str, dict[str, Any]], changes: Mapping[str, _Feature | None]) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import NamedTuple
 
 from reconciler.engine.executor import Control, Executor
 from reconciler.engine.records import after_refresh
@@ -11,14 +10,7 @@ from reconciler.model.diagnostics import Diagnostic, Invalid
 from reconciler.model.event import RunFinished, Summary
 from reconciler.model.plan import Base, Mode, Plan
 from reconciler.model.resource import Revision
-from reconciler.ports import Clock, DriverFor, Emit, LockInfo, Run, StateStore, StateWriter, Write
-
-
-class Locking(NamedTuple):
-    """`info` says for whom the lock is taken, None takes none (`-lock=false`); `timeout` is in seconds."""
-
-    info: LockInfo | None
-    timeout: float
+from reconciler.ports import Clock, DriverFor, Emit, Locking, Run, StateStore, StateWriter, Write
 
 
 def apply_plan(

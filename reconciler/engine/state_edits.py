@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import orjson
 
-from reconciler.engine.apply import Locking
 from reconciler.model.address import Address, parse_address
 from reconciler.model.diagnostics import Diagnostic, Invalid
 from reconciler.model.record import Record, RecordedState, Status
 from reconciler.model.resource import DesiredState, Resource
-from reconciler.ports import Run, StateStore, Write
+from reconciler.ports import Locking, Run, StateStore, Write
 
 
 def adopt(desired: DesiredState, address: Address, run: Run, store: StateStore, locking: Locking) -> Record:

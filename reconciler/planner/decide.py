@@ -67,12 +67,17 @@ def _create(case: Case, resource: Resource, routes: Routes) -> Move | Diagnostic
 def _delete(case: Case, record: Record, routes: Routes) -> Move | Diagnostic:
     verbs = routes.find(case.kind, case.state, ABSENT)
     if case.state == ABSENT:
-        # Nothing is there, but an attempt may have left something behind: the verb that removes a component clears it.
-        verbs = tuple(verb for verb in case.kind.lifecycle.verbs.values() if passes_absent((verb,)))[:1] or None
+        verbs = _clearing(case.kind)
     if verbs is None:
         return _no_route(case, ABSENT)
     reason = Reason.DESTROY if case.destroy else Reason.NOT_IN_CONFIGURATION
     return Move(_change(case, Action.DELETE, reason, _before(case, record), None, verbs), verbs)
+
+
+def _clearing(kind: Kind) -> Route | None:
+    """The verb that clears what a failed attempt may have left of a component that is not there."""
+    verbs = kind.lifecycle.verbs.values()
+    return next(((verb,) for verb in verbs if verb.target == ABSENT and not verb.on_demand), None)
 
 
 def _update(case: Case, resource: Resource, record: Record, routes: Routes) -> Move | Diagnostic | None:

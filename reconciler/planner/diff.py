@@ -36,21 +36,20 @@ def differences(before: Mapping[str, Any], after: Mapping[str, Any], fields: Fie
 
 def _compare(at: Pointer, before: Any, after: Any, field: Field, fixed: bool) -> Iterator[Difference]:
     fixed = fixed or field.immutable
-    if field.sensitive:
-        if _canonical(before) != _canonical(after):
-            yield _whole(at, before, after, field, fixed)
-    elif isinstance(before, dict) and isinstance(after, dict):
+    if _canonical(before) == _canonical(after):
+        return
+    if isinstance(before, dict) and isinstance(after, dict) and not field.sensitive:
         yield from _compare_objects(at, before, after, field, fixed)
-    elif isinstance(before, list) and isinstance(after, list):
+    elif isinstance(before, list) and isinstance(after, list) and not field.sensitive:
         yield from _compare_lists(at, before, after, field, fixed)
-    elif type(before) is not type(after) or before != after:
+    else:
         yield _whole(at, before, after, field, fixed)
 
 
 def _compare_objects(
     at: Pointer, before: dict[str, Any], after: dict[str, Any], field: Field, fixed: bool
 ) -> Iterator[Difference]:
-    for key in sorted(before.keys() | after.keys()):
+    for key in sorted({**before, **after}):
         old, new = before.get(key, MISSING), after.get(key, MISSING)
         if isinstance(old, str) and old == new:
             continue

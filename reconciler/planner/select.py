@@ -40,11 +40,11 @@ def select(resources: Resources, records: Records, options: Options) -> set[Addr
         return None
     needs = {address: record.dependencies for address, record in records.items() if address not in resources}
     needs.update({address: resource.dependencies for address, resource in resources.items()})
-    needed_by = _reversed(needs)
+    brings, keeps_out = needs, _reversed(needs)
     if options.mode is Mode.DESTROY:
-        needs, needed_by = needed_by, needs
-    chosen = _closure(options.targets, needs) if options.targets else set(needs)
-    return chosen - _closure(options.excludes, needed_by)
+        brings, keeps_out = keeps_out, brings
+    chosen = _closure(options.targets, brings) if options.targets else set(needs)
+    return chosen - _closure(options.excludes, keeps_out)
 
 
 def dependents(resources: Resources, records: Records) -> dict[Address, set[Address]]:

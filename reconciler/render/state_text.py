@@ -30,6 +30,6 @@ def render_record(record: Record, style: Style) -> str:
         "depends on": ", ".join(record.dependencies),
     }
     color = style.green if record.status is Status.OK else style.red
-    lines = [f"{style.bold(escape(record.address))} {color(f'({record.state}, {record.status.value})')}"]
+    lines = [f"{style.bold(escape(record.address))} {color(f'({escape(record.state)}, {record.status.value})')}"]
     lines += [f"{name + ':':<12} {escape(value)}" for name, value in facts.items() if value]
     return "\n".join((*lines, "", dump(record.body(), indent=True).decode()))

@@ -1,7 +1,6 @@
 """What compiling the files of one registry gave, kept in a file of the user's cache folder.
 
-The file is lines of JSON: a head (checksums, program version, schema digest, digests of the schemas that passed the
-thorough check), a table of files and resources by column, and then one line a manifest, so that loading need not parse
+The file is lines of JSON: a head (checksums, program version, schema digest, findings by digest), a table of files and resources by column, and then one line a manifest, so that loading need not parse
 them. Whatever is damaged, foreign or of another version counts as empty.
 """
 
@@ -20,13 +19,13 @@ import orjson
 from reconciler import __version__
 from reconciler.model.resource import Reference, Resource
 
-_MOST_CHECKED = 20
+_MOST_FINDINGS = 20
 
 
 class _Head(NamedTuple):
     schemas: str = ""
     body_checksum: int = zlib.crc32(b"[]")
-    checked: tuple[str, ...] = ()
+    findings: tuple[tuple[str, str], ...] = ()
 
     def encode(self) -> bytes:
         head = orjson.dumps((__version__, *self))
@@ -54,17 +53,15 @@ class FileCompileCache:
             body = _encode(entries)
         except (TypeError, ValueError):
             return  # JSON cannot hold it, so it is not kept
-        self._write(schemas, body, self._head().checked)
+        self._write(schemas, body, self._head().findings)
 
-    def checked(self, schemas: str) -> bool:
-        """Whether the schemas with this digest passed the thorough check before."""
-        return schemas in self._head().checked
+    def recall(self, digest: str) -> str | None:
+        return dict(self._head().findings).get(digest)
 
-    def mark_checked(self, schemas: str) -> None:
-        """Remembers that the schemas with this digest passed the thorough check."""
+    def remember(self, digest: str, finding: str) -> None:
         head, body = self._read()
-        others = tuple(digest for digest in head.checked if digest != schemas)
-        self._write(head.schemas, body, (*others, schemas)[-_MOST_CHECKED:])
+        others = tuple(known for known in head.findings if known[0] != digest)
+        self._write(head.schemas, body, (*others, (digest, finding))[-_MOST_FINDINGS:])
 
     def _head(self) -> _Head:
         try:
@@ -80,14 +77,14 @@ class FileCompileCache:
         except OSError:
             return _Head(), b"[]"
         if zlib.crc32(body) != head.body_checksum:
-            return _Head(checked=head.checked), b"[]"
+            return _Head(findings=head.findings), b"[]"
         return head, body
 
-    def _write(self, schemas: str, body: bytes, checked: tuple[str, ...]) -> None:
+    def _write(self, schemas: str, body: bytes, findings: tuple[tuple[str, str], ...]) -> None:
         """Puts a whole new file in the place of the old one, or leaves the old one where that fails."""
         temporary = self._path.with_name(f"{self._path.name}.{os.getpid()}")
         try:
-            head = _Head(schemas, zlib.crc32(body), checked).encode()
+            head = _Head(schemas, zlib.crc32(body), findings).encode()
             self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             temporary.unlink(missing_ok=True)
             with open(temporary, "xb", opener=lambda path, flags: os.open(path, flags, 0o600)) as file:
@@ -100,8 +97,8 @@ class FileCompileCache:
 
 def _decode_head(line: bytes) -> _Head:
     try:
-        _, (version, schemas, body_checksum, checked) = orjson.loads(line)
-        head = _Head(schemas, body_checksum, tuple(checked))
+        _, (version, schemas, body_checksum, findings) = orjson.loads(line)
+        head = _Head(schemas, body_checksum, tuple((digest, finding) for digest, finding in findings))
     except (ValueError, TypeError):
         return _Head()
     return head if version == __version__ and head.encode() == line.rstrip(b"\n") else _Head()

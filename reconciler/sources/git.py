@@ -35,7 +35,7 @@ _KEPT = frozenset({"GIT_CONFIG_GLOBAL", "GIT_CEILING_DIRECTORIES", "GIT_DISCOVER
 """Of the GIT_ variables around us: those that say where to look. GIT_DIR and its like would name another repository."""
 
 _TIMEOUT = 120.0
-_COMMIT_ID = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
+_COMMIT_ID = re.compile(r"[0-9a-f]{40}")
 
 
 class GitError(Invalid):
@@ -133,7 +133,7 @@ def describe_commit(root: Path, commit: str) -> Commit:
     import git
 
     if not _COMMIT_ID.fullmatch(commit):
-        raise GitError(f"{commit!r} is not a full commit id")
+        raise GitError(f"{commit!r} is not a full SHA-1 commit id")
     try:
         with git.Repo(root, search_parent_directories=True) as repository:
             repository.git.update_environment(**_ENVIRONMENT)

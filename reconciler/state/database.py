@@ -24,7 +24,7 @@ _MAGIC = b"SQLite format 3\0"
 _BUSY = 5.0
 """Seconds to wait for another's short transaction. No transaction here stays open while a driver works."""
 
-_DAMAGED = "is damaged; put a backup in its place, or move it away to start with an empty state"
+DAMAGED = "is damaged; put a backup in its place, or move it away to start with an empty state"
 
 
 def exists(path: Path) -> bool:
@@ -45,7 +45,7 @@ def exists(path: Path) -> bool:
     if not regular:
         raise StateError(f"The state {path} is not a regular file.")
     if len(header) < _HEADER or not header.startswith(_MAGIC):
-        raise StateError(f"The state {path} {_DAMAGED}: it is not a SQLite file.")
+        raise StateError(f"The state {path} {DAMAGED}: it is not a SQLite file.")
     if int.from_bytes(header[68:72], "big") != APPLICATION_ID:
         raise StateError(f"The file {path} belongs to another program; name another file for the state.")
     return True
@@ -71,6 +71,16 @@ def open_for_writing(path: Path) -> sqlite3.Connection:
         connection.close()
         raise
     return connection
+
+
+def check_size(path: Path, connection: sqlite3.Connection) -> None:
+    """Raises StateError for a file whose end is missing, where SQLite would read zeros. To be called in a transaction,
+    so that no one writes meanwhile. (With a WAL the newest pages may be elsewhere.)"""
+    mode, pages, size = (
+        connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("journal_mode", "page_count", "page_size")
+    )
+    if mode != "wal" and path.stat().st_size < pages * size:
+        raise StateError(f"The state {path} {DAMAGED}: its end is missing.")
 
 
 @contextmanager
@@ -172,7 +182,7 @@ def _statements(script: str) -> Iterator[str]:
 def _sentence(path: Path, error: sqlite3.Error) -> str:
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     if code in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}:
-        return f"The state {path} {_DAMAGED}: {error}."
+        return f"The state {path} {DAMAGED}: {error}."
     if code == sqlite3.SQLITE_FULL:
         return f"The state {path} cannot be written: the disk is full."
     if code in {sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM}:

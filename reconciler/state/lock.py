@@ -29,7 +29,8 @@ def holder(connection: sqlite3.Connection) -> LockInfo | None:
 
 
 def acquire(connection: sqlite3.Connection, lock: LockInfo, timeout: float) -> None:
-    """Takes the lock for `lock`, waiting at most `timeout` seconds. Raises Locked."""
+    """Takes the lock for `lock`, waiting at most `timeout` seconds; the database's clock says since when. Raises
+    Locked."""
     deadline = time.monotonic() + timeout
     while other := _try(connection, lock):
         left = deadline - time.monotonic()

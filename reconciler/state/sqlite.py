@@ -8,6 +8,7 @@ connection, so nothing stays open and nothing is shared between threads.
 from __future__ import annotations
 
 import sqlite3
+import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -56,7 +57,8 @@ class SqliteStore:
             if connection is None:
                 return RecordedState("", 0, {})
             connection.execute("BEGIN")
-            lineage, serial = connection.execute(queries()["load_meta"]).fetchone()
+            lineage, serial = _meta(self._path, connection)
+            database.check_size(self._path, connection)
             rows = connection.execute(queries()["load_records"])
             return RecordedState(lineage, serial, _records(rows.fetchall()))
 
@@ -66,6 +68,10 @@ class SqliteStore:
             connection = database.open_for_writing(self._path)
         with closing(connection):
             with database.in_words(self._path):
+                with connection:  # before the lock is taken, so that a damaged file stays as it is
+                    connection.execute("BEGIN")
+                    _meta(self._path, connection)
+                    database.check_size(self._path, connection)
                 if lock:
                     acquire(connection, lock, timeout)
             try:
@@ -106,7 +112,7 @@ class SqliteStore:
                 try:
                     yield connection
                 except (LookupError, TypeError) as error:
-                    raise StateError(f"The state {self._path} holds what ureg never writes: {error!r}.") from error
+                    raise StateError(f"The state {self._path} {database.DAMAGED}: it holds {error}.") from error
 
 
 class SqliteWriter:
@@ -118,7 +124,7 @@ class SqliteWriter:
         self._lock = lock
         self._run = ""
         with database.in_words(path):
-            self._base: tuple[str, int] = connection.execute(queries()["load_meta"]).fetchone()
+            self._base = _meta(path, connection)
 
     def begin(self, run: Run) -> None:
         with self._transaction() as now:
@@ -133,7 +139,7 @@ class SqliteWriter:
     def settle(self, writes: Sequence[Write]) -> int:
         if not writes:
             return self._base[1]
-        base = (self._base[0] or _new_lineage(), self._base[1] + 1)
+        base = (self._base[0] or str(uuid.uuid4()), self._base[1] + 1)
         with self._transaction() as now:
             self._connection.execute(queries()["set_meta"], base)
             self._append_events(writes, now, base[1])
@@ -168,7 +174,7 @@ class SqliteWriter:
             yield self._connection.execute(queries()["clock"]).fetchone()[0]
 
     def _check(self) -> None:
-        found: tuple[str, int] = self._connection.execute(queries()["load_meta"]).fetchone()
+        found = _meta(self._path, self._connection)
         if found != self._base:
             raise StateError(
                 f"The state {self._path} was changed by someone else: serial {found[1]} instead of {self._base[1]}."
@@ -179,18 +185,20 @@ class SqliteWriter:
                 raise StateError(f"The lock of {self._path} was lost to {other.who if other else 'someone else'}.")
 
 
+def _meta(path: Path, connection: sqlite3.Connection) -> tuple[str, int]:
+    """Lineage and serial."""
+    row: tuple[str, int] | None = connection.execute(queries()["load_meta"]).fetchone()
+    if row is None:
+        raise StateError(f"The state {path} {database.DAMAGED}: it has no serial.")
+    return row
+
+
 def _records(rows: list[tuple[Any, ...]]) -> dict[Address, Record]:
     # Without slices and stars, since this runs for every component there is.
     return {
         address: Record(address, kind, state, _STATUSES[status], digest, manifest, names, source, commit, serial, error)
         for address, kind, state, status, digest, manifest, names, source, commit, serial, error in rows
     }
-
-
-def _new_lineage() -> str:
-    import uuid
-
-    return str(uuid.uuid4())
 
 
 def _storable(text: str) -> str:

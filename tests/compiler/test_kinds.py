@@ -142,8 +142,22 @@ CASES: list[tuple[str, Callable[[Any], Any], dict[str, Any], str, str, str]] = [
     ("annotation-shape", _SPEC, {"size": {"allOf": [{"x-references": "Gadget"}]}}, '"Gadget"', "", '"x-references": '),
     ("annotation-shape", _SPEC, {"size": {"allOf": [{"x-key": 5}]}}, "5", "", '"x-key": '),
     ("schema-reference", _SPEC, {"size": {"$ref": "#/$defs/none"}}, '"#/$defs/none"', "", ""),
-    ("schema-reference", _SPEC, {"size": {"$ref": "comon.schema.json"}}, '"comon.schema.json"', "common.schema.json", ""),
-    ("schema-reference", _SPEC, {"size": {"$ref": "common.schema.json#/$defs/nam"}}, '"common.schema.json#', "/name", ""),
+    (
+        "schema-reference",
+        _SPEC,
+        {"size": {"$ref": "comon.schema.json"}},
+        '"comon.schema.json"',
+        "common.schema.json",
+        "",
+    ),
+    (
+        "schema-reference",
+        _SPEC,
+        {"size": {"$ref": "common.schema.json#/$defs/nam"}},
+        '"common.schema.json#',
+        "/name",
+        "",
+    ),
     ("schema-reference", _SPEC, {"size": {"$ref": "http://127.0.0.1:1/x"}}, '"http:', "fetched", ""),
     ("schema-reference", _SPEC, {"size": {"$ref": "file:///etc/passwd"}}, '"file:', "fetched", ""),
     ("schema-reference", _SPEC, {"size": {"$ref": "../common.schema.json"}}, '"../', "fetched", ""),
@@ -195,7 +209,9 @@ def test_a_file_that_is_no_json_is_told_where_it_breaks() -> None:
     assert "gadget" in catalogue.kinds
 
 
-@pytest.mark.parametrize("data", [b"", b"\xff", b"[1]", b"null", b'{"x-ureg": 5}', b'{"x-ureg": {"kind": []}}', b"[" * 5000])
+@pytest.mark.parametrize(
+    "data", [b"", b"\xff", b"[1]", b"null", b'{"x-ureg": 5}', b'{"x-ureg": {"kind": []}}', b"[" * 5000]
+)
 def test_a_broken_file_leaves_the_others_in_peace(data: bytes) -> None:
     files = {**ALL, "schemas/x.schema.json": data}
     catalogue, found = load_catalogue(files)
@@ -219,7 +235,9 @@ def test_annotations_in_a_recursive_definition_are_refused() -> None:
     schema["$defs"] = {"tree": {"properties": {"below": {"$ref": "#/$defs/tree"}, "secret": {"x-sensitive": True}}}}
     schema["properties"]["spec"]["properties"]["tree"] = {"$ref": "#/$defs/tree"}
     found = _check({**ALL, GADGET: json.dumps(schema).encode()})
-    assert [(one.code, one.location.pointer) for one in found if one.location] == [("schema-recursive", ("$defs", "tree"))]
+    assert [(one.code, one.location.pointer) for one in found if one.location] == [
+        ("schema-recursive", ("$defs", "tree"))
+    ]
 
 
 def test_references_that_multiply_are_refused_at_once() -> None:

@@ -37,7 +37,9 @@ def of_spec(line: str) -> tuple[Diagnostic, ...]:
 
 
 def test_a_sound_document_has_no_findings() -> None:
-    assert check(HEAD + "  size: 10\n  code: aa\n  token: {secretRef: vault}\n  target: {host: h}\n  amount: null\n") == ()
+    assert (
+        check(HEAD + "  size: 10\n  code: aa\n  token: {secretRef: vault}\n  target: {host: h}\n  amount: null\n") == ()
+    )
 
 
 # A line of the spec (line 6, from column 3), the error's code, its column, its sentence and a word of its hint.
@@ -55,8 +57,13 @@ CASES = [
     ("code: bb", "pattern", 9, '"spec.code" must match the pattern ^(a+)+$, unlike the string "bb".', ""),
     ("code: a", "min-length", 9, '"spec.code" must have at least 2 characters, not 1.', ""),
     (f"code: {'a' * 99}", "max-length", 9, '"spec.code" must have at most 40 characters, not 99.', ""),
-    (f"colour: {'r' * 99}", "enum", 11, '"spec.colour" must be one of "red", "green", "blue", not a string of 99 '
-     "characters.", ""),
+    (
+        f"colour: {'r' * 99}",
+        "enum",
+        11,
+        '"spec.colour" must be one of "red", "green", "blue", not a string of 99 characters.',
+        "",
+    ),
     ("code: 12", "type", 9, '"spec.code" must be a string, not 12.', 'Put it in quotes: "12".'),
     ("site: nowhere", "format", 9, '"spec.site" must be a valid uri, not the string "nowhere".', ""),
     ("spare: yes", "type", 10, '"spec.spare" must be true or false, not the string "yes".', "YAML 1.2"),
@@ -73,7 +80,13 @@ CASES = [
     ("target: {}", "required", 3, '"spec.target" lacks the key "host".', ""),
     ("target: {host: h, prt: 1}", "additional-properties", 21, '"prt" is not a known key in "spec.target".', '"port"'),
     ("amount: x", "any-of", 11, '"spec.amount" must be an integer or null, not the string "x".', ""),
-    ("ambiguous: 3", "one-of", 14, '"spec.ambiguous" fits more than one of the alternatives that its schema gives.', ""),
+    (
+        "ambiguous: 3",
+        "one-of",
+        14,
+        '"spec.ambiguous" fits more than one of the alternatives that its schema gives.',
+        "",
+    ),
     ("shapes: {c: 1}", "any-of", 11, '"spec.shapes" fits none of the alternatives that its schema gives.', ""),
     ("banned: this", "not", 11, '"spec.banned" must not be the string "this".', ""),
     ("never: 1", "false", 3, '"never" is not a known key in "spec".', ""),
@@ -185,30 +198,41 @@ def test_many_items_are_compared_in_no_time() -> None:
     assert [one.code for one in of_spec(f"tags: {json.dumps([*items, items[0]])}")] == ["schema-unique-items"]
 
 
-def test_of_many_errors_the_first_are_told() -> None:
-    found = of_spec("links: {" + ", ".join(f"k{number}: 1" for number in range(5000)) + "}")
+@pytest.mark.parametrize("before", ["links: ", "labels: ", ""])
+def test_of_many_errors_the_first_are_told(before: str) -> None:
+    entries = "{" + ", ".join(f"k{number}: 1" for number in range(5000)) + "}"
+    found = check(f"{HEAD[:-1]} {{{before}{entries}}}\n" if before else f"{HEAD[:-1]} {entries}\n")
     assert len(found) == MAX_FINDINGS + 1
     assert sum(one.code == "too-many-errors" for one in found) == 1
 
 
 def test_a_value_that_json_cannot_say_is_refused() -> None:
     document = Document("a.yaml", 0, 1, {"apiVersion": "\ud800"})
-    (found,) = VALIDATOR.check(document, CATALOGUE.kinds["gadget"], b"apiVersion: x\n")
-    assert found.code == "schema-json"
+    found = VALIDATOR.check(document, CATALOGUE.kinds["gadget"], b"apiVersion: x\n")
+    assert "schema-json" in {one.code for one in found}
 
 
 def test_a_broken_schema_is_told_and_nothing_is_raised() -> None:
-    catalogue = load_catalogue({"schemas/gadget.schema.json": (HERE / "gadget.schema.json").read_bytes()
-                                .replace(b'"type": "integer", "minimum"', b'"$ref": "none.schema.json", "minimum"')})[0]
+    catalogue = load_catalogue(
+        {
+            "schemas/gadget.schema.json": (HERE / "gadget.schema.json")
+            .read_bytes()
+            .replace(b'"type": "integer", "minimum"', b'"$ref": "none.schema.json", "minimum"')
+        }
+    )[0]
     found = Validator(catalogue).check(Document("a.yaml", 0, 1, {}), catalogue.kinds["gadget"], b"{}")
-    assert [one.code for one in found] == ["schema-unusable"]
+    assert [(one.code, str(one.location)) for one in found] == [("schema-unusable", "schemas/gadget.schema.json")]
 
 
 # The two libraries agree.
 
 _JSON = st.recursive(
-    st.none() | st.booleans() | st.integers(-(2**63), 2**64) | st.floats(allow_nan=False, allow_infinity=False)
-    | st.text("ab1 é\n", max_size=5) | st.sampled_from(["red", "ureg/v1", "Gadget", "https://a.b/", "this", 1.0, 10, True]),
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**63), 2**64)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text("ab1 é\n", max_size=5)
+    | st.sampled_from(["red", "ureg/v1", "Gadget", "https://a.b/", "this", 1.0, 10, True]),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["a", "n1", "host", "name"]), inner),
     max_leaves=6,
 )

@@ -58,6 +58,14 @@ def test_values_lie_over_defaults(driver: Driver, place: Path) -> None:
     }
 
 
+def test_the_schema_s_examples_are_rendered(driver: Driver, place: Path) -> None:
+    schema = orjson.loads((Path(__file__).parents[2] / "schemas/config.schema.json").read_bytes())
+    examples = [config(example["metadata"]["name"], **example["spec"]) for example in schema["examples"]]
+    assert set(execute(driver, *(component.apply() for component in examples))) == {""}
+    assert files(place).keys() == {example["spec"]["path"] for example in schema["examples"]}
+    assert observe(driver, *examples) == []
+
+
 def test_a_map_and_a_value_replace_each_other() -> None:
     assert overlay({"a": {"b": 1}, "c": 2}, {"a": 3, "c": {"d": 4}}) == {"a": 3, "c": {"d": 4}}
 

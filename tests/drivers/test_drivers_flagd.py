@@ -99,13 +99,23 @@ def test_a_real_client_evaluates_what_was_applied(client: OpenFeatureClient, dri
     assert client.get_boolean_value("first", True) is False
 
 
+def test_the_schema_s_examples_are_rendered(driver: Driver, place: Path) -> None:
+    schema = orjson.loads((Path(__file__).parents[2] / "schemas/feature.schema.json").read_bytes())
+    examples = [feature(example["metadata"]["name"], **example["spec"]) for example in schema["examples"]]
+    assert set(execute(driver, *(component.apply() for component in examples))) == {""}
+    assert document(place)["flags"].keys() == {example["metadata"]["name"] for example in schema["examples"]}
+    assert observe(driver, *examples) == []
+
+
 def test_the_state_decides_and_not_the_verb(driver: Driver, place: Path) -> None:
     there, gone = feature("there"), feature("gone")
     execute(driver, there.apply(), gone.apply())
     disable = Transition("k", "feature/there", "Feature", "whatever", "enabled", "disabled", there.manifest, None)
     remove = Transition("k", "feature/gone", "Feature", "whatever", "enabled", ABSENT, gone.manifest, gone.manifest)
     assert execute(driver, disable, remove) == ["", ""]
-    assert {key: flag["state"] for key, flag in document(place)["flags"].items()} == {"there": "DISABLED"}
+    assert document(place)["flags"] == {
+        "there": {"state": "DISABLED", "variants": {"on": True, "off": False}, "defaultVariant": "off"}
+    }
 
 
 def test_an_environment_has_a_whole_document_with_its_overrides(driver: Driver, place: Path) -> None:
@@ -143,6 +153,7 @@ def test_a_hostile_environment_is_an_error(driver: Driver, place: Path, name: st
         ({"targeting": {"if": [CORP, "onn", None]}}, "targeting can answer 'onn', which is not a variant"),
         ({"targeting": {"fractional": [["on", 10], ["offf", 90]]}}, "targeting can answer 'offf'"),
         ({"targeting": {"if": [{"var": "x"}, {"if": [{"var": "y"}, "deep"]}]}}, "targeting can answer 'deep'"),
+        ({"targeting": {"if": [{"!": [{"var": "x"}]}, "on", "els"]}}, "targeting can answer 'els'"),
         ({"targeting": {"==": [1, 1]}}, "Resolved variant true not in variants"),
         ({"targeting": {"cat": ["o", "ff", "!"]}}, "Resolved variant off! not in variants"),
         (
@@ -223,7 +234,7 @@ def test_what_others_wrote_into_the_document_is_kept(driver: Driver, place: Path
     assert set(after["flags"]) == {"two"}
 
 
-@pytest.mark.parametrize("damage", [b"", b"{", b"[]", b'{"flags": []}', b"\xff"])
+@pytest.mark.parametrize("damage", [b"", b"{", b"[]", b'{"flags": []}', b'{"flags": {}, "metadata": 1}', b"\xff"])
 def test_a_damaged_document_is_never_written_over(driver: Driver, place: Path, damage: bytes) -> None:
     component = feature("one")
     execute(driver, component.apply())
@@ -236,6 +247,16 @@ def test_a_damaged_document_is_never_written_over(driver: Driver, place: Path, d
     assert observe(driver, component) == [Observation("feature/one", "enabled", error)]
     path.unlink()
     assert execute(driver, component.apply(component)) == [""]
+
+
+def test_other_files_beside_the_documents_are_left_alone(driver: Driver, place: Path) -> None:
+    (place / "flags").mkdir(parents=True)
+    others = {"flags.json.bak": "{", "README": "", "staging.jsonl": "x", "Notes.json": "[]"}
+    for name, text in others.items():
+        (place / "flags" / name).write_text(text)
+    assert execute(driver, feature().apply()) == [""]
+    assert observe(driver, feature()) == []
+    assert {name: (place / "flags" / name).read_text() for name in others} == others
 
 
 def test_the_document_stays_when_the_last_flag_goes(driver: Driver, place: Path) -> None:

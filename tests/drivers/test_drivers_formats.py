@@ -137,6 +137,13 @@ def test_yaml_is_written_for_people() -> None:
     )
 
 
+@pytest.mark.parametrize("number", [1e22, -1e22, 1.5e300, 5e-324, 1e-7, 0.1, 2.0])
+def test_yaml_numbers_with_an_exponent_are_numbers_to_every_reader(number: float) -> None:
+    rendered = render("yaml", {"a": number}, "config/a")
+    assert yaml.safe_load(rendered) == {"a": number}
+    assert YAML(typ="safe", pure=True).load(rendered) == {"a": number}
+
+
 def test_an_empty_map_is_still_a_map() -> None:
     assert yaml.safe_load(render("yaml", {}, "config/a")) == {}
     assert orjson.loads(render("json", {}, "config/a")) == {}
@@ -199,7 +206,8 @@ def test_a_shell_and_a_dotenv_reader_see_the_same_values(
 
 
 @pytest.mark.parametrize(
-    "value", ["$(touch x)", "`touch x`", "$HOME", "a; touch x", "a && b", 'say "hi"', "it's", "a\\b", "$5"]
+    "value",
+    ["$(touch x)", "`touch x`", "$HOME", "a; touch x", "a && b", 'say "hi"', "it's", "a\\b", "a\\\\b", "a\\", "$5"],
 )
 def test_common_values_are_expressible_and_run_nothing(tmp_path: Path, value: str) -> None:
     path = tmp_path / "file.env"

@@ -278,9 +278,12 @@ def test_targets_and_excludes(options: Options, records: list[Record], expected:
     assert {found.address for found in plan.unchanged} == {found.address for found in records} - set(expected)
 
 
-@pytest.mark.parametrize("flag", ["targets", "excludes", "replace"])
-def test_an_unknown_address_is_an_error_with_the_likely_one(flag: str) -> None:
-    (finding,) = attempt([resource("config/search")], [], options=Options(**{flag: ("config/serach",)}))[1]
+WRONG = ("config/serach",)
+
+
+@pytest.mark.parametrize("options", [Options(targets=WRONG), Options(excludes=WRONG), Options(replace=WRONG)])
+def test_an_unknown_address_is_an_error_with_the_likely_one(options: Options) -> None:
+    finding = refused([resource("config/search")], [], options)
     assert (finding.code, finding.address) == ("address-unknown", "config/serach")
     assert finding.hint == "Did you mean config/search?"
 

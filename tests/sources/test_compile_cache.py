@@ -64,26 +64,26 @@ def test_other_schemas_have_nothing(file: Path) -> None:
 
 def test_checked_schemas_outlive_the_entries(file: Path) -> None:
     cache = FileCompileCache(file)
-    assert not cache.checked("digest")
-    cache.mark_checked("digest")
+    assert cache.recall("digest") is None
+    cache.remember("digest", "sound")
     cache.store("digest", ENTRIES)
-    cache.mark_checked("second")
+    cache.remember("second", "sound")
     assert cache.load("digest") == ENTRIES
-    assert cache.checked("digest")
-    assert cache.checked("second")
+    assert cache.recall("digest") == "sound"
+    assert cache.recall("second") == "sound"
     for number in range(30):
-        cache.mark_checked(str(number))
-    assert not cache.checked("digest")
-    assert cache.checked("29")
+        cache.remember(str(number), "sound")
+    assert cache.recall("digest") is None
+    assert cache.recall("29") == "sound"
 
 
 def test_another_version_of_the_program(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     cache = FileCompileCache(file)
     cache.store("digest", ENTRIES)
-    cache.mark_checked("digest")
+    cache.remember("digest", "sound")
     monkeypatch.setattr(compile_cache, "__version__", "0.0.0")
     assert cache.load("digest") == {}
-    assert not cache.checked("digest")
+    assert cache.recall("digest") is None
 
 
 @settings(max_examples=150, deadline=None)
@@ -96,34 +96,38 @@ def test_damage_counts_as_empty(data: st.DataObject, tmp_path_factory: pytest.Te
     at = data.draw(st.integers(0, len(whole) - 1))
     kind = data.draw(st.sampled_from(["cut", "flip", "insert"]))
     flipped = bytes([whole[at] ^ data.draw(st.integers(1, 255))])
-    file.write_bytes({"cut": whole[:at], "flip": whole[:at] + flipped + whole[at + 1 :]}.get(kind, whole[:at] + b"x" + whole[at:]))
+    file.write_bytes(
+        {"cut": whole[:at], "flip": whole[:at] + flipped + whole[at + 1 :]}.get(kind, whole[:at] + b"x" + whole[at:])
+    )
     assert cache.load("digest") == {}
     cache.store("digest", ENTRIES)
     assert cache.load("digest") == ENTRIES
 
 
-@pytest.mark.parametrize("content", [b"", b"\n", b"null", b"[1,2]\n[]", b"[]\n", b"\x00" * 100, b"[" * 100_000, b'{"a":1}'])
+@pytest.mark.parametrize(
+    "content", [b"", b"\n", b"null", b"[1,2]\n[]", b"[]\n", b"\x00" * 100, b"[" * 100_000, b'{"a":1}']
+)
 def test_foreign_files(file: Path, content: bytes) -> None:
     file.parent.mkdir()
     file.write_bytes(content)
     cache = FileCompileCache(file)
     assert cache.load("") == {}
-    assert not cache.checked("")
+    assert cache.recall("") is None
 
 
 def test_a_place_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     cache = FileCompileCache(tmp_path / "file" / "cache.json")
     cache.store("digest", ENTRIES)
-    cache.mark_checked("digest")
+    cache.remember("digest", "sound")
     assert cache.load("digest") == {}
-    assert not cache.checked("digest")
+    assert cache.recall("digest") is None
 
 
 def test_what_json_cannot_hold_is_not_kept(file: Path) -> None:
     cache = FileCompileCache(file)
     cache.store("digest", {("\udcff", "1"): (resource("a"),)})
-    cache.mark_checked("\udcff")
+    cache.remember("\udcff", "sound")
     assert cache.load("digest") == {}
 
 

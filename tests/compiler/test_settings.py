@@ -1,0 +1,82 @@
+"""The settings file."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from reconciler.compiler.kinds import load_catalogue
+from reconciler.compiler.settings import parse_settings
+from reconciler.model.settings import Guards, Settings
+
+SCHEMAS = Path(__file__).parents[2] / "schemas"
+CATALOGUE = load_catalogue({f"schemas/{path.name}": path.read_bytes() for path in SCHEMAS.glob("*.json")})[0]
+
+
+@pytest.mark.parametrize("data", [b"", b" \n", b"# nothing\n", b"{}\n"])
+def test_without_settings_the_defaults_hold(data: bytes) -> None:
+    assert parse_settings("ureg.yaml", data, CATALOGUE) == (Settings(), ())
+
+
+def test_all_settings() -> None:
+    text = (
+        "registry: components\nschemas: kinds\nstate: var/state.db\noutput: build\nparallelism: 3\n"
+        "guards: {maxDeletes: 1, maxDeletePercent: 50}\n"
+    )
+    expected = Settings("components", "kinds", "var/state.db", "build", 3, Guards(1, 50))
+    assert parse_settings("ureg.yaml", text.encode(), CATALOGUE) == (expected, ())
+
+
+def test_what_is_not_said_keeps_its_default() -> None:
+    assert parse_settings("ureg.yaml", b"guards: {maxDeletes: 3}\n", CATALOGUE) == (
+        Settings(guards=Guards(max_deletes=3)),
+        (),
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "place", "hint"),
+    [
+        ("paralelism: 3\n", "schema-additional-properties", "1:1", "parallelism"),
+        ("registry: a\nparallelism: many\n", "schema-type", "2:14", ""),
+        ("parallelism: 0\n", "schema-minimum", "1:14", ""),
+        ("guards:\n  maxDelets: 3\n", "schema-additional-properties", "2:3", "maxDeletes"),
+        ("registry: ../other\n", "schema-pattern", "1:11", ""),
+        ("output: /etc\n", "schema-pattern", "1:9", ""),
+        ("schemas: a/../../b\n", "schema-pattern", "1:10", ""),
+        ("- registry\n", "schema-type", "1:1", ""),
+    ],
+)
+def test_each_error_is_told_at_its_place(text: str, code: str, place: str, hint: str) -> None:
+    settings, found = parse_settings("ureg.yaml", text.encode(), CATALOGUE)
+    assert settings == Settings()
+    assert [(one.code, str(one.location)) for one in found] == [(code, f"ureg.yaml:{place}")]
+    assert hint in found[0].hint
+
+
+def test_text_that_is_no_yaml_is_an_error() -> None:
+    settings, found = parse_settings("ureg.yaml", b"registry: [\n", CATALOGUE)
+    assert settings == Settings()
+    assert found
+
+
+def test_settings_are_one_document() -> None:
+    _, found = parse_settings("ureg.yaml", b"parallelism: 1\n---\nparallelism: 2\n", CATALOGUE)
+    assert [one.code for one in found] == ["settings-several"]
+
+
+def test_without_a_file_nothing_heavy_is_imported() -> None:
+    program = (
+        "import sys\n"
+        "from reconciler.compiler.kinds import load_catalogue\n"
+        "from reconciler.compiler.settings import parse_settings\n"
+        "parse_settings('ureg.yaml', b'', load_catalogue({'x.schema.json': b'{}'})[0])\n"
+        "heavy = {'jsonschema_rs', 'jsonschema', 'referencing', 'yaml_rs', '_ruamel_yaml'}\n"
+        "print(sorted(heavy & set(sys.modules)))"
+    )
+    root = SCHEMAS.parent
+    done = subprocess.run([sys.executable, "-c", program], cwd=root, capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
