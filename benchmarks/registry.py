@@ -30,6 +30,8 @@ class Registry:
         self._git("init", "-q", "-b", "main")
         self._last = self._commit(components)
         self._git("reset", "-q", "--hard")
+        # Files as young as the index are hashed by every git command until one of them writes the index again.
+        self._git("update-index", "-q", "--refresh")
 
     def tasks(self) -> Iterator[Task]:
         """What is measured, in an order in which each finds what it needs."""

@@ -53,7 +53,7 @@ def open_registry(root: Path, flags: Mapping[str, str], environment: Mapping[str
     """The registry in the folder `root`. Raises Invalid with everything that is wrong with its settings and kinds."""
     root = Path(os.path.realpath(root))
     source = WorkTree(root)
-    compile_cache = FileCompileCache(cache_file(root, environment))
+    compile_cache = FileCompileCache(cache_folder(root, environment))
     settings = override(_settings(source, compile_cache), environment, flags)
     catalogue = _catalogue(root, settings.schemas, source, compile_cache)
     return Registry(
@@ -68,10 +68,10 @@ def open_registry(root: Path, flags: Mapping[str, str], environment: Mapping[str
     )
 
 
-def cache_file(root: Path, environment: Mapping[str, str]) -> Path:
+def cache_folder(root: Path, environment: Mapping[str, str]) -> Path:
     """Where what was compiled of `root` is kept: outside of the repository, whose authors could forge it."""
     base = environment.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    return Path(base) / "ureg" / f"{blake2b(os.fsencode(root), digest_size=16).hexdigest()}.json"
+    return Path(base) / "ureg" / blake2b(os.fsencode(root), digest_size=16).hexdigest()
 
 
 def built_in_schemas() -> dict[str, bytes]:
@@ -110,7 +110,7 @@ def _catalogue(root: Path, folder: str, source: Source, known: CompileCache) -> 
     if errors(diagnostics) or known.recall(catalogue.digest) is None:
         from reconciler.compiler.kinds import check_catalogue
 
-        diagnostics = (*diagnostics, *check_catalogue(files, catalogue))
+        diagnostics = tuple(dict.fromkeys((*diagnostics, *check_catalogue(files, catalogue))))
         if errors(diagnostics):
             raise Invalid(*diagnostics)
         known.remember(catalogue.digest, "sound")
@@ -120,14 +120,15 @@ def _catalogue(root: Path, folder: str, source: Source, known: CompileCache) -> 
 def _drivers(place: Path) -> DriverFor:
     @cache
     def driver_for(name: str) -> Driver:
-        from reconciler.drivers.loading import UnknownDriver, load_driver
+        from reconciler.drivers.loading import BrokenDriver, UnknownDriver, load_driver
 
         try:
             return load_driver(name, place)
         except UnknownDriver as error:
-            raise Invalid(
-                Diagnostic("driver-unknown", f"There is no driver {name!r}", str(error), "Install the package of it.")
-            ) from error
+            hint = "Install the package that brings it."
+            raise Invalid(Diagnostic("driver-unknown", f"There is no driver {name!r}", str(error), hint)) from error
+        except BrokenDriver as error:
+            raise Invalid(Diagnostic("driver-broken", f"The driver {name!r} cannot be used", str(error))) from error
 
     return driver_for
 

@@ -114,7 +114,7 @@ class StateWriter(Protocol):
         """Notes that a run starts. One durable transaction."""
 
     def intend(self, transitions: Sequence[Transition]) -> None:
-        """Notes, before a driver acts, what it is about to do. One durable transaction for all."""
+        """Notes, before drivers act, what they are about to do. One durable transaction for all; none for nothing."""
 
     def settle(self, writes: Sequence[Write]) -> int:
         """Takes what happened: records, events and the end of the intents in one durable transaction. Returns the
@@ -145,11 +145,13 @@ class Driver(Protocol):
     """Carries out verbs on components of some kinds. All methods are idempotent: what a crash left half done is
     found again under a name made from the address, and finished.
 
+    `acts` says that verbs change something outside of the state, so that each is journalled before it starts.
     `batches` says that `execute` wants all transitions that are ready at once, because it renders one file for many
     components or because each costs next to nothing; otherwise it gets one at a time, from several threads.
     """
 
     name: str
+    acts: bool
     batches: bool
 
     def observe(self, records: Sequence[Record]) -> Iterable[Observation]:

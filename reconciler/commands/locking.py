@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import getpass
 import os
-import socket
+import pwd
 import time
 import uuid
 
@@ -19,10 +18,10 @@ POLL = 0.1
 def who() -> str:
     """`user@host` of this process."""
     try:
-        user = getpass.getuser()
-    except (KeyError, OSError):
+        user = pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
         user = str(os.getuid())
-    return f"{user}@{socket.gethostname()}"
+    return f"{user}@{os.uname().nodename}"
 
 
 def locking(registry: Registry, operation: str, lock: bool, timeout: float) -> Locking:

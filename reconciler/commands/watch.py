@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 from collections.abc import Mapping
@@ -52,6 +53,8 @@ def command(
     view = make_view(json, not no_color, compact_warnings)
     given = given_settings(flags)
     ask = Ask(lock, lock_timeout, override_guard)
+
+    gc.enable()
 
     def cycle(changed: tuple[str, ...]) -> None:
         if view.stream is None:

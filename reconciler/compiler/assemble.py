@@ -38,6 +38,12 @@ def assemble(
     return (None, found) if found else (DesiredState(table, revision, schemas), ())
 
 
+def assemble_again(resources: Iterable[Resource], revision: Revision, schemas: str) -> DesiredState:
+    """The desired state of `resources` that `assemble` found nothing wrong with before."""
+    table = {resource.address: resource for resource in resources}
+    return DesiredState({address: table[address] for address in sorted(table)}, revision, schemas)
+
+
 def _duplicates(repeated: Mapping[Address, list[Resource]]) -> Iterator[Diagnostic]:
     for address in sorted(repeated):
         first, *others = sorted(repeated[address], key=attrgetter("path", "document"))

@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 
 from _ruamel_yaml import CParser, DocumentEndEvent, StreamStartEvent, YAMLError
 
-from reconciler.compiler.text import Text
+from reconciler.compiler.text import Mark, Text
 
 Handlers: TypeAlias = Mapping[type, Callable[[Any], None]]
 
@@ -43,10 +43,16 @@ class Events:
                 handlers[type(event)](event)
         except YAMLError as error:
             broken(error, event)
-            return self.text.after(error.problem_mark.index)
+            return self._behind(error.problem_mark)
         except Abandon:
             return self.text.after(event.start_mark.index)
         return None
+
+    def _behind(self, mark: Mark) -> Text | None:
+        """The documents behind a syntax error. The first line `---` behind a directive starts the directive's own."""
+        rest = self.text.after(mark.index)
+        is_directive = self.text.line_at(mark).startswith("%")
+        return rest.after(1) if rest and is_directive else rest
 
 
 def between_documents(last: Any) -> bool:

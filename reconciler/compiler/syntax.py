@@ -168,6 +168,10 @@ def _no_colon(case: _Case, start: Mark) -> Explanation:
     return _from(case, start, "This line has no colon", "Write `key: value`, or `- ` before an item of a list.")
 
 
+def _colon_in_brackets(case: _Case) -> Explanation:
+    return _at(case, "A space is missing behind the colon", "", "Write `key: value`, or quote the text.")
+
+
 def _key(case: _Case) -> Explanation:
     """Inside a block mapping stands something that is no key."""
     if type(case.last).__name__ == "ScalarEvent" and case.last.style in ("'", '"'):
@@ -277,6 +281,7 @@ _RULES: tuple[tuple[str, Callable[[_Case], Explanation | None]], ...] = (
     ("flow sequence: did not", _bracket),
     ("flow mapping: did not", _bracket),
     ("node: did not find expected node content", _content),
+    ("found unexpected ':'", _colon_in_brackets),
     ("mapping values are not allowed", _colon),
     ("while scanning a simple key", _simple_key),
     ("block mapping: did not find expected key", _key),

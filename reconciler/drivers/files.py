@@ -38,6 +38,7 @@ class FilesDriver:
     """Batches, because the index is written before the files that it names."""
 
     name = "files"
+    acts = True
     batches = True
 
     def __init__(self, place: Path) -> None:

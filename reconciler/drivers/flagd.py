@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import orjson
 
@@ -60,6 +60,7 @@ class _Damaged(Exception):
 
 class FlagdDriver:
     name = "flagd"
+    acts = True
     batches = True
 
     def __init__(self, place: Path) -> None:
@@ -148,9 +149,9 @@ def _load(folder: Folder) -> dict[str, dict[str, Any]]:
 
 def _parse(data: bytes) -> dict[str, Any]:
     document = orjson.loads(data)
-    if isinstance(document, dict) and isinstance(document.get("flags"), dict):
-        if isinstance(document.get("metadata", {}), dict):
-            return document
+    parts = (document.get("flags"), document.get("metadata", {})) if isinstance(document, dict) else (None,)
+    if all(isinstance(part, dict) for part in parts):
+        return cast("dict[str, Any]", document)
     raise ValueError("it needs a map of flags, and its metadata are a map")
 
 

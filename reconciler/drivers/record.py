@@ -12,6 +12,7 @@ from reconciler.ports import Driver
 
 class RecordDriver:
     name = "record"
+    acts = False
     batches = True
 
     def observe(self, records: Sequence[Record]) -> Sequence[Observation]:

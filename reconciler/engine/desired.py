@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
-from reconciler.compiler.assemble import assemble
+from reconciler.compiler.assemble import assemble, assemble_again
 from reconciler.model.address import parse_address
 from reconciler.model.diagnostics import Diagnostic, Diagnostics, Location, errors
 from reconciler.model.glob import matches
@@ -43,23 +43,29 @@ def compile_desired(source: Source, cache: CompileCache, catalogue: Catalogue, r
     known = cache.load(catalogue.digest)
     fresh = _compile_files(source, [file for file in snapshot.files if file not in known], catalogue)
     current = {file: known[file] if file in known else fresh.resources[file] for file in snapshot.files}
-    if current.keys() != known.keys():
+    if fresh.resources:
         cache.store(catalogue.digest, {file: entry for file, entry in current.items() if file not in fresh.findings})
-    return _assemble(source, snapshot, current, fresh, catalogue.digest)
+    return _assemble(source, cache, snapshot, current, fresh, catalogue.digest)
 
 
 def _assemble(
     source: Source,
+    cache: CompileCache,
     snapshot: Snapshot,
     current: Mapping[SourceFile, tuple[Resource, ...]],
     fresh: _Fresh,
     schemas: str,
 ) -> Compiled:
     resources = [resource for entry in current.values() for resource in entry]
+    whole = f"{snapshot.revision.tree} {schemas}"
+    if cache.recall(whole) == "sound":
+        return Compiled(assemble_again(resources, snapshot.revision, schemas), (), snapshot)
     desired, across = assemble(resources, snapshot.revision, schemas)
     within = tuple(finding for findings in fresh.findings.values() for finding in findings)
     across = tuple(finding for finding in across if not _hidden(finding, fresh.broken))
     diagnostics = (*within, *locate_in(across, source))
+    if not diagnostics:
+        cache.remember(whole, "sound")
     return Compiled(None if errors(diagnostics) else desired, diagnostics, snapshot)
 
 

@@ -92,7 +92,7 @@ class Executor:
         tasks = [self._task(queue, steps) for queue, steps in self._choose(parallelism - len(self._running))]
         if not tasks:
             return False
-        self._writer.intend([transition for task in tasks for transition in task.transitions])
+        self._writer.intend([transition for task in tasks if task.driver.acts for transition in task.transitions])
         for task in tasks:
             for step in task.steps:
                 self._emit(StepStarted(step))
@@ -128,8 +128,8 @@ class Executor:
             verb=step.verb,
             source=step.source,
             target=step.target,
-            before=record.body() if record and record.manifest else None,
-            after=after.body() if after else None,
+            old=record.manifest if record else b"",
+            new=after.manifest if after else b"",
             timeout=step.timeout,
         )
 

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, NamedTuple
+
+import orjson
 
 from reconciler.model.address import Address
 
 
-@dataclass(frozen=True, slots=True)
-class Transition:
+class Transition(NamedTuple):
     """One verb for a driver to carry out.
 
-    `before` and `after` are whole manifests (None: the component was not there, or is to go). `key` names the
+    `old` and `new` are whole manifests as JSON, b"" where the component was not there, or is to go. `key` names the
     operation and is the same when it is tried again. `timeout` is in seconds, 0 for none.
     """
 
@@ -23,9 +22,17 @@ class Transition:
     verb: str
     source: str
     target: str
-    before: Mapping[str, Any] | None
-    after: Mapping[str, Any] | None
+    old: bytes
+    new: bytes
     timeout: float = 0.0
+
+    @property
+    def before(self) -> dict[str, Any] | None:
+        return orjson.loads(self.old) if self.old else None
+
+    @property
+    def after(self) -> dict[str, Any] | None:
+        return orjson.loads(self.new) if self.new else None
 
 
 class Outcome(NamedTuple):

@@ -1,7 +1,10 @@
-"""What compiling the files of one registry gave, kept in a file of the user's cache folder.
+"""What compiling the files of one registry gave, kept in a folder of the user's cache.
 
-The file is lines of JSON: a head (checksums, program version, schema digest, findings by digest), a table of files and resources by column, and then one line a manifest, so that loading need not parse
-them. Whatever is damaged, foreign or of another version counts as empty.
+`base` holds the entries of a whole compile, `recent` those that came since, so that one changed file writes one entry;
+once there are many of them the base is written anew. `findings` holds short texts by digest. Each file is a line of
+JSON (checksums, program version, schema digest) and a body. The body of entries is a table of files and resources by
+column and then one line a manifest, so that loading need not parse them. Whatever is damaged, foreign or of another
+version counts as empty.
 """
 
 from __future__ import annotations
@@ -12,7 +15,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from itertools import chain, islice, repeat
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, TypeAlias
 
 import orjson
 
@@ -20,91 +23,95 @@ from reconciler import __version__
 from reconciler.model.resource import Reference, Resource
 
 _MOST_FINDINGS = 20
+_RECENT_SHARE = 0.05
+"""How many entries, compared with those of the base, may stand beside it."""
 
-
-class _Head(NamedTuple):
-    schemas: str = ""
-    body_checksum: int = zlib.crc32(b"[]")
-    findings: tuple[tuple[str, str], ...] = ()
-
-    def encode(self) -> bytes:
-        head = orjson.dumps((__version__, *self))
-        return b"[%d,%b]" % (zlib.crc32(head), head)
+_Entries: TypeAlias = Mapping[tuple[str, str], tuple[Resource, ...]]
 
 
 class FileCompileCache:
-    """Satisfies ports.CompileCache. `path` lies outside the repository, from where a forged file could come."""
+    """Satisfies ports.CompileCache. `folder` lies outside the repository, from where forged files could come."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def __init__(self, folder: Path) -> None:
+        self._base = folder / "base"
+        self._recent = folder / "recent"
+        self._findings = folder / "findings"
+        self._loaded: tuple[str, _Entries] = ("", {})
 
-    def load(self, schemas: str) -> Mapping[tuple[str, str], tuple[Resource, ...]]:
-        head, body = self._read()
-        if head.schemas != schemas:
-            return {}
-        try:
-            table, *manifests = body.split(b"\n")
-            return _decode(orjson.loads(table), manifests)
-        except (ValueError, TypeError, LookupError):
-            return {}
+    def load(self, schemas: str) -> _Entries:
+        base = _load(self._base, schemas)
+        self._loaded = (schemas, base)
+        return {**base, **recent} if (recent := _load(self._recent, schemas)) else base
 
-    def store(self, schemas: str, entries: Mapping[tuple[str, str], tuple[Resource, ...]]) -> None:
-        try:
-            body = _encode(entries)
-        except (TypeError, ValueError):
-            return  # JSON cannot hold it, so it is not kept
-        self._write(schemas, body, self._head().findings)
+    def store(self, schemas: str, entries: _Entries) -> None:
+        of, base = self._loaded
+        added = {key: entry for key, entry in entries.items() if of != schemas or key not in base}
+        if len(added) <= len(base) * _RECENT_SHARE:
+            _store(self._recent, schemas, added)
+        else:
+            _store(self._base, schemas, entries)
+            _store(self._recent, schemas, {})
+            self._loaded = (schemas, entries)
 
     def recall(self, digest: str) -> str | None:
-        return dict(self._head().findings).get(digest)
+        return self._found().get(digest)
 
     def remember(self, digest: str, finding: str) -> None:
-        head, body = self._read()
-        others = tuple(known for known in head.findings if known[0] != digest)
-        self._write(head.schemas, body, (*others, (digest, finding))[-_MOST_FINDINGS:])
+        known = self._found()
+        known.pop(digest, None)
+        latest = [*known.items(), (digest, finding)][-_MOST_FINDINGS:]
+        _write(self._findings, "", orjson.dumps(dict(latest)))
 
-    def _head(self) -> _Head:
+    def _found(self) -> dict[str, str]:
         try:
-            with self._path.open("rb") as file:
-                return _decode_head(file.readline())
-        except OSError:
-            return _Head()
-
-    def _read(self) -> tuple[_Head, bytes]:
-        try:
-            with self._path.open("rb") as file:
-                head, body = _decode_head(file.readline()), file.read()
-        except OSError:
-            return _Head(), b"[]"
-        if zlib.crc32(body) != head.body_checksum:
-            return _Head(findings=head.findings), b"[]"
-        return head, body
-
-    def _write(self, schemas: str, body: bytes, findings: tuple[tuple[str, str], ...]) -> None:
-        """Puts a whole new file in the place of the old one, or leaves the old one where that fails."""
-        temporary = self._path.with_name(f"{self._path.name}.{os.getpid()}")
-        try:
-            head = _Head(schemas, zlib.crc32(body), findings).encode()
-            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            temporary.unlink(missing_ok=True)
-            with open(temporary, "xb", opener=lambda path, flags: os.open(path, flags, 0o600)) as file:
-                file.writelines((head, b"\n", body))
-            temporary.replace(self._path)
-        except (OSError, TypeError, ValueError):
-            with suppress(OSError):
-                temporary.unlink(missing_ok=True)
+            known = orjson.loads(_read(self._findings, ""))
+        except ValueError:
+            return {}
+        return known if isinstance(known, dict) else {}
 
 
-def _decode_head(line: bytes) -> _Head:
+def _load(path: Path, schemas: str) -> _Entries:
     try:
-        _, (version, schemas, body_checksum, findings) = orjson.loads(line)
-        head = _Head(schemas, body_checksum, tuple((digest, finding) for digest, finding in findings))
-    except (ValueError, TypeError):
-        return _Head()
-    return head if version == __version__ and head.encode() == line.rstrip(b"\n") else _Head()
+        table, *manifests = _read(path, schemas).split(b"\n")
+        return _decode(orjson.loads(table), manifests)
+    except (ValueError, TypeError, LookupError):
+        return {}
 
 
-def _encode(entries: Mapping[tuple[str, str], tuple[Resource, ...]]) -> bytes:
+def _store(path: Path, schemas: str, entries: _Entries) -> None:
+    with suppress(TypeError, ValueError):  # what JSON cannot hold is not kept
+        _write(path, schemas, _encode(entries))
+
+
+def _read(path: Path, schemas: str) -> bytes:
+    """The body of a file that was written whole, by this version, for `schemas`; else b""."""
+    try:
+        with path.open("rb") as file:
+            head, body = file.readline(), file.read()
+    except OSError:
+        return b""
+    return body if head == _head(schemas, body) else b""
+
+
+def _write(path: Path, schemas: str, body: bytes) -> None:
+    """Puts a whole new file in the place of the old one, or leaves the old one where that fails."""
+    temporary = path.with_name(f"{path.name}.{os.getpid()}")
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        temporary.unlink(missing_ok=True)
+        with open(temporary, "xb", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
+            file.writelines((_head(schemas, body), body))
+        temporary.replace(path)
+    except OSError:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+def _head(schemas: str, body: bytes) -> bytes:
+    return orjson.dumps((__version__, schemas, zlib.crc32(body))) + b"\n"
+
+
+def _encode(entries: _Entries) -> bytes:
     files = [(path, content_id, len(resources)) for (path, content_id), resources in entries.items()]
     every = [resource for resources in entries.values() for resource in resources]
     plain = [(r.address, r.kind, r.state, r.fingerprint, r.document, r.line) for r in every]
@@ -113,7 +120,7 @@ def _encode(entries: Mapping[tuple[str, str], tuple[Resource, ...]]) -> bytes:
     return b"\n".join((table, *(r.manifest for r in every)))
 
 
-def _decode(table: list[Any], manifests: list[bytes]) -> dict[tuple[str, str], tuple[Resource, ...]]:
+def _decode(table: list[Any], manifests: list[bytes]) -> _Entries:
     (paths, content_ids, counts), columns, links = table
     addresses, kinds, states, fingerprints, documents, lines = columns or [()] * 6
     references: list[tuple[Reference, ...]] = [()] * len(addresses)

@@ -132,6 +132,8 @@ class SqliteWriter:
         self._run = run.id
 
     def intend(self, transitions: Sequence[Transition]) -> None:
+        if not transitions:
+            return
         with self._transaction() as now:
             rows = [(t.address, t.key, self._run, now, t.verb, t.source, t.target) for t in transitions]
             self._connection.executemany(queries()["put_intent"], rows)

@@ -17,7 +17,7 @@ def test_every_error_of_every_file_in_one_run(repository: Repository) -> None:
     repository.write("registry.d/d.yaml", "a: [1\n")
     repository.write("registry.d/e.yaml", component("e") + "---\n" + component("e"))
     err = repository.refused("validate")
-    for place in ("a.yaml:7:3", "b.yaml:5:15", "c.yaml:2:7", "d.yaml:2:1", "e.yaml"):
+    for place in ("a.yaml:7:3", "b.yaml:5:15", "c.yaml:2:7", "d.yaml:1:4", "e.yaml"):
         assert f"registry.d/{place}" in err, place
     assert "owner" in err
     assert 'Did you mean "Component"?' in err or "Component" in err

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from typing import Any
 
 import pytest
 
+from reconciler.compiler import accelerator
 from reconciler.compiler.parse import parse
 from reconciler.model.diagnostics import Diagnostic
 
@@ -27,6 +29,7 @@ MISTAKES = [
     ("name\nkind: a\n", "yaml-syntax", "1:1", "no colon", "`key: value`"),
     ("a: b\nname\nkind: a\n", "yaml-syntax", "2:1", "no colon", "`key: value`"),
     ("a: b\nname:x\nkind: a\n", "yaml-syntax", "2:1", "space is missing", "`key: value`"),
+    ("a: {b:c}\n", "yaml-syntax", "1:6", "space is missing", "`key: value`"),
     ("a: 1\n  b: 2\n", "yaml-syntax", "2:4", "indented too deep", "Align"),
     ("a:\n    b: 1\n  c: 2\n", "yaml-syntax", "3:3", "indentation fits no line above", "Align"),
     (" a: 1\nb: 2\n", "yaml-syntax", "2:1", "does not belong to the document", "Align"),
@@ -106,46 +109,46 @@ def test_scalars_mean_what_the_core_schema_of_yaml_1_2_says(text: str, value: An
     assert repr(document.value["a"]) == repr(value)
 
 
-def test_awkward_but_sound_yaml_is_read() -> None:
-    text = """\
-    # a licence
+AWKWARD = """\
+# a licence
 
-    %s
-    # before the first key
-    literal: |  # a comment
-      one
-        two
+# before the first key
+literal: |  # a comment
+  one
+    two
 
-      three
-    folded: >-
-      one
-      two
+  three
+folded: >-
+  one
+  two
 
-      three
-    keep: |+
-      x
+  three
+keep: |+
+  x
 
-    indented: |2
-        y
-    plain: one
-      two # not three
-    quoted: "one \\
-      two\\n"
-    flow: {a: [1, 2,], "b":3, c: {d: }}
-    - not a list: really
-    ? explicit
-    : value
-    shared: &x {a: 1}
-    again: *x
-    list:
-    - - nested
-    -
-      deep: 1
-    """
-    lines = [line[4:] for line in text.replace("%s\n", "\n").splitlines() if "not a list" not in line]
-    (document,), findings = parse("a.yaml", "\r\n".join(lines).encode())
+indented: |2
+    y
+plain: one
+  two # not three
+quoted: "one \\
+  two\\n"
+flow: {a: [1, 2,], "b":3, c: {d: }}
+? explicit
+: value
+shared: &x {a: 1}
+again: *x
+list:
+- - nested
+-
+  deep: 1
+"""
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_awkward_but_sound_yaml_is_read(end: str) -> None:
+    (document,), findings = parse("a.yaml", AWKWARD.replace("\n", end).encode())
     assert findings == ()
-    assert document.line == 5
+    assert document.line == 4
     assert document.value == {
         "literal": "one\n  two\n\nthree\n",
         "folded": "one two\nthree",
@@ -265,10 +268,8 @@ def test_hostile_input_is_answered_soon_and_never_with_an_exception(name: str) -
 
 
 def test_without_yaml_rs_the_reference_reader_reads_everything(monkeypatch: pytest.MonkeyPatch) -> None:
-    from reconciler.compiler import accelerator
-
     with monkeypatch.context() as patch:
-        patch.setitem(__import__("sys").modules, "yaml_rs", None)
+        patch.setitem(sys.modules, "yaml_rs", None)
         accelerator._loads.cache_clear()
         assert accelerator.read("a.yaml", b"a: 1\n") is None
         assert parse("a.yaml", b"a: 1\n")[0][0].value == {"a": 1}

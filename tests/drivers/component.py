@@ -30,13 +30,15 @@ class Component:
             verb="update" if before else "create",
             source=before.state if before else ABSENT,
             target=self.state,
-            before=before.manifest if before else None,
-            after=self.manifest,
+            old=before.json() if before else b"",
+            new=self.json(),
         )
 
     def remove(self) -> Transition:
-        return Transition("run/2", self.address, self.kind, "delete", self.state, ABSENT, self.manifest, None)
+        return Transition("run/2", self.address, self.kind, "delete", self.state, ABSENT, self.json(), b"")
 
     def record(self) -> Record:
-        manifest = orjson.dumps(self.manifest, option=orjson.OPT_SORT_KEYS)
-        return Record(self.address, self.kind, self.state, Status.OK, "f", manifest)
+        return Record(self.address, self.kind, self.state, Status.OK, "f", self.json())
+
+    def json(self) -> bytes:
+        return orjson.dumps(self.manifest, option=orjson.OPT_SORT_KEYS)

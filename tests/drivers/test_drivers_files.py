@@ -219,11 +219,8 @@ def test_without_its_index_it_goes_by_the_record(driver: Driver, place: Path, da
 
 def test_the_last_steps_of_a_delete_render_what_was_there(driver: Driver, place: Path) -> None:
     component = config(values={"a": 1})
-    leaving = component.apply(component)
-    assert (
-        driver.execute([type(leaving)("k", "config/a", "Config", "stop", "x", "y", component.manifest, None)])[0].error
-        == ""
-    )
+    leaving = component.apply(component)._replace(verb="stop", new=b"")
+    assert driver.execute([leaving])[0].error == ""
     assert files(place).keys() == {"a.json"}
 
 

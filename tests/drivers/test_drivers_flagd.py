@@ -110,8 +110,8 @@ def test_the_schema_s_examples_are_rendered(driver: Driver, place: Path) -> None
 def test_the_state_decides_and_not_the_verb(driver: Driver, place: Path) -> None:
     there, gone = feature("there"), feature("gone")
     execute(driver, there.apply(), gone.apply())
-    disable = Transition("k", "feature/there", "Feature", "whatever", "enabled", "disabled", there.manifest, None)
-    remove = Transition("k", "feature/gone", "Feature", "whatever", "enabled", ABSENT, gone.manifest, gone.manifest)
+    disable = Transition("k", "feature/there", "Feature", "whatever", "enabled", "disabled", there.json(), b"")
+    remove = Transition("k", "feature/gone", "Feature", "whatever", "enabled", ABSENT, gone.json(), gone.json())
     assert execute(driver, disable, remove) == ["", ""]
     assert document(place)["flags"] == {
         "there": {"state": "DISABLED", "variants": {"on": True, "off": False}, "defaultVariant": "off"}
@@ -149,7 +149,7 @@ def test_a_hostile_environment_is_an_error(driver: Driver, place: Path, name: st
 @pytest.mark.parametrize(
     ("spec", "message"),
     [
-        ({"defaultVariant": "of"}, "defaultVariant 'of' is not a variant: there are on, off"),
+        ({"defaultVariant": "of"}, "defaultVariant 'of' is not a variant: there are off, on"),
         ({"targeting": {"if": [CORP, "onn", None]}}, "targeting can answer 'onn', which is not a variant"),
         ({"targeting": {"fractional": [["on", 10], ["offf", 90]]}}, "targeting can answer 'offf'"),
         ({"targeting": {"if": [{"var": "x"}, {"if": [{"var": "y"}, "deep"]}]}}, "targeting can answer 'deep'"),

@@ -14,6 +14,7 @@ from reconciler.model.outcome import Health, Outcome
 
 class Notes:
     name = "notes"
+    acts = True
     batches = False
 
     def __init__(self, place):

@@ -57,6 +57,7 @@ class FaultyDriver:
     """Answers as `behave` says: with an error text, "" for success; it may raise."""
 
     name = "faulty"
+    acts = True
 
     def __init__(self, behave: Callable[[Transition], str] = lambda _: "", batches: bool = False) -> None:
         self.behave = behave

@@ -23,6 +23,10 @@ def resource(name: str, path: str = "registry.d/a.yaml", **changes: object) -> R
     return Resource(f"service/{name}", "Service", "running", "f" * 32, manifest, links, path, 0, 3)
 
 
+def at(path: str) -> Resource:
+    return resource("one", path)
+
+
 ENTRIES = {
     ("registry.d/a.yaml", "1" * 40): (resource("linked"), resource("second")._replace(document=1, line=9)),
     ("registry.d/empty.yaml", "2" * 40): (),
@@ -32,7 +36,7 @@ ENTRIES = {
 
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
-    return tmp_path / "cache" / "registry.json"
+    return tmp_path / "cache" / "registry"
 
 
 def test_round_trip(file: Path) -> None:
@@ -48,17 +52,16 @@ def test_round_trip(file: Path) -> None:
 
 def test_it_is_private(file: Path) -> None:
     FileCompileCache(file).store("digest", ENTRIES)
-    assert stat.S_IMODE(file.stat().st_mode) == 0o600
-    assert stat.S_IMODE(file.parent.stat().st_mode) == 0o700
-    assert [path.name for path in file.parent.iterdir()] == ["registry.json"]
+    assert stat.S_IMODE(file.stat().st_mode) == 0o700
+    assert {path.name: stat.S_IMODE(path.stat().st_mode) for path in file.iterdir()} == {"base": 0o600, "recent": 0o600}
 
 
 def test_other_schemas_have_nothing(file: Path) -> None:
     cache = FileCompileCache(file)
     cache.store("digest", ENTRIES)
     assert cache.load("other") == {}
-    cache.store("other", {})
-    assert cache.load("other") == {}
+    cache.store("other", ENTRIES)
+    assert cache.load("other") == ENTRIES
     assert cache.load("digest") == {}
 
 
@@ -89,8 +92,11 @@ def test_another_version_of_the_program(file: Path, monkeypatch: pytest.MonkeyPa
 @settings(max_examples=150, deadline=None)
 @given(data=st.data())
 def test_damage_counts_as_empty(data: st.DataObject, tmp_path_factory: pytest.TempPathFactory) -> None:
-    file = tmp_path_factory.getbasetemp() / "damaged" / "cache.json"
-    cache = FileCompileCache(file)
+    folder = tmp_path_factory.getbasetemp() / "damaged"
+    file = folder / "base"
+    cache = FileCompileCache(folder)
+    cache.load("digest")
+    cache.store("digest", {})
     cache.store("digest", ENTRIES)
     whole = file.read_bytes()
     at = data.draw(st.integers(0, len(whole) - 1))
@@ -108,8 +114,9 @@ def test_damage_counts_as_empty(data: st.DataObject, tmp_path_factory: pytest.Te
     "content", [b"", b"\n", b"null", b"[1,2]\n[]", b"[]\n", b"\x00" * 100, b"[" * 100_000, b'{"a":1}']
 )
 def test_foreign_files(file: Path, content: bytes) -> None:
-    file.parent.mkdir()
-    file.write_bytes(content)
+    file.mkdir(parents=True)
+    for name in ("base", "recent", "findings"):
+        (file / name).write_bytes(content)
     cache = FileCompileCache(file)
     assert cache.load("") == {}
     assert cache.recall("") is None
@@ -117,7 +124,7 @@ def test_foreign_files(file: Path, content: bytes) -> None:
 
 def test_a_place_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    cache = FileCompileCache(tmp_path / "file" / "cache.json")
+    cache = FileCompileCache(tmp_path / "file" / "cache")
     cache.store("digest", ENTRIES)
     cache.remember("digest", "sound")
     assert cache.load("digest") == {}
@@ -127,13 +134,33 @@ def test_a_place_that_cannot_be_written(tmp_path: Path) -> None:
 def test_what_json_cannot_hold_is_not_kept(file: Path) -> None:
     cache = FileCompileCache(file)
     cache.store("digest", {("\udcff", "1"): (resource("a"),)})
-    cache.remember("\udcff", "sound")
     assert cache.load("digest") == {}
 
 
-def test_a_folder_in_the_files_place(file: Path) -> None:
-    file.mkdir(parents=True)
+def test_a_folder_in_a_files_place(file: Path) -> None:
+    (file / "base").mkdir(parents=True)
     cache = FileCompileCache(file)
     cache.store("digest", ENTRIES)
     assert cache.load("digest") == {}
-    assert list(file.parent.iterdir()) == [file]
+    assert sorted(path.name for path in file.iterdir()) == ["base", "recent"]
+
+
+def test_a_few_new_entries_stand_beside_the_base(file: Path) -> None:
+    many = {(f"registry.d/{number}.yaml", "1" * 40): (at(f"registry.d/{number}.yaml"),) for number in range(100)}
+    FileCompileCache(file).store("digest", many)
+    base = (file / "base").read_bytes()
+    cache = FileCompileCache(file)
+    added = {("registry.d/new.yaml", "4" * 40): (resource("new", "registry.d/new.yaml"),)}
+    cache.store("digest", {**cache.load("digest"), **added})
+    assert (file / "base").read_bytes() == base
+    assert FileCompileCache(file).load("digest") == {**many, **added}
+    assert len((file / "recent").read_bytes()) < len(base) / 20
+
+
+def test_many_new_entries_make_a_new_base_without_the_old_ones(file: Path) -> None:
+    FileCompileCache(file).store("digest", ENTRIES)
+    cache = FileCompileCache(file)
+    cache.load("digest")
+    fresh = {(f"registry.d/{number}.yaml", "1" * 40): (at(f"registry.d/{number}.yaml"),) for number in range(10)}
+    cache.store("digest", fresh)
+    assert FileCompileCache(file).load("digest") == fresh

@@ -20,7 +20,7 @@ CREATE TABLE record (
     commit_id TEXT NOT NULL,
     serial INTEGER NOT NULL,
     error TEXT NOT NULL
-);
+) WITHOUT ROWID;
 
 CREATE TABLE run (
     id TEXT PRIMARY KEY,
@@ -42,7 +42,7 @@ CREATE TABLE intent (
     verb TEXT NOT NULL,
     source TEXT NOT NULL,
     target TEXT NOT NULL
-);
+) WITHOUT ROWID;
 
 -- The journal: only ever appended to. `state` is the one reached; an event about the state as a whole has no address.
 CREATE TABLE event (
