@@ -30,6 +30,9 @@ class Clock(Protocol):
 class Source(Protocol):
     """The files of one version of a repository."""
 
+    def begin(self, patterns: Sequence[str]) -> Callable[[], Snapshot]:
+        """Starts a snapshot and returns at once; what it gives is called for the rest, when other work is done."""
+
     def snapshot(self, patterns: Sequence[str]) -> Snapshot:
         """Which files match `patterns` (globs from the root), with their content ids. Reads no file's content that
         did not change. Raises Invalid where the repository cannot be read."""

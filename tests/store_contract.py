@@ -42,9 +42,7 @@ def lock(name: str = "one") -> LockInfo:
 
 
 def transition(name: str) -> Transition:
-    return Transition(
-        f"key-{name}", f"service/{name}", "Service", "start", "absent", "running", b"", b"{}"
-    )
+    return Transition(f"key-{name}", f"service/{name}", "Service", "start", "absent", "running", b"", b"{}")
 
 
 class StoreContract:

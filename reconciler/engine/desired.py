@@ -39,8 +39,9 @@ def patterns(registry: str, catalogue: Catalogue) -> tuple[str, ...]:
 
 def compile_desired(source: Source, cache: CompileCache, catalogue: Catalogue, registry: str) -> Compiled:
     """The desired state of `source`, with every error of every file. Raises Invalid where there is no snapshot."""
-    snapshot = source.snapshot(patterns(registry, catalogue))
+    finish = source.begin(patterns(registry, catalogue))
     known = cache.load(catalogue.digest)
+    snapshot = finish()
     fresh = _compile_files(source, [file for file in snapshot.files if file not in known], catalogue)
     current = {file: known[file] if file in known else fresh.resources[file] for file in snapshot.files}
     if fresh.resources:

@@ -11,8 +11,6 @@ from reconciler.model.kind import Field
 from reconciler.model.lifecycle import ABSENT
 from reconciler.model.plan import Mode, Plan
 from reconciler.model.record import Observation, Record
-from reconciler.render.change_text import change_text, symbols
-from reconciler.render.diagnostics_text import render_diagnostics
 from reconciler.render.escape import escape, quote
 from reconciler.render.style import Style
 
@@ -34,6 +32,8 @@ def render_plan(plan: Plan, style: Style, fields: Mapping[str, Field]) -> str:
     """The whole plan with a final line end. `fields` are the annotations of each kind, by its slug."""
     parts = [*_drift(plan, style)]
     if plan.changes:
+        from reconciler.render.change_text import change_text
+
         parts += [_legend(plan, style), "ureg will perform the following actions:"]
         parts += [change_text(change, style, fields) for change in plan.changes]
         parts.append(f"{style.bold('Plan:')} {counts(plan)}.")
@@ -53,6 +53,8 @@ def counts(plan: Plan) -> str:
 
 
 def _legend(plan: Plan, style: Style) -> str:
+    from reconciler.render.change_text import symbols
+
     of = plan.counts()
     marks = symbols(style)
     used = [f"{marks[action].wide} {meaning}" for action, meaning in _MEANINGS.items() if of[action]]
@@ -91,4 +93,8 @@ def _guards(plan: Plan, style: Style) -> list[str]:
         Diagnostic("guard", f"The guard {guard.name!r} stops this plan", guard.message, severity=Severity.WARNING)
         for guard in plan.guards
     )
-    return [render_diagnostics(found, style)] if found else []
+    if not found:
+        return []
+    from reconciler.render.diagnostics_text import render_diagnostics
+
+    return [render_diagnostics(found, style)]

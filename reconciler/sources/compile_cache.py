@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import os
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
+from functools import partial
 from itertools import chain, islice, repeat
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -27,6 +28,11 @@ _RECENT_SHARE = 0.05
 """How many entries, compared with those of the base, may stand beside it."""
 
 _Entries: TypeAlias = Mapping[tuple[str, str], tuple[Resource, ...]]
+
+
+# Runs for every component there is: a named tuple's own constructor costs four times as much.
+_resource: Callable[[tuple[Any, ...]], Resource] = partial(tuple.__new__, Resource)
+_reference: Callable[[tuple[Any, ...]], Reference] = partial(tuple.__new__, Reference)
 
 
 class FileCompileCache:
@@ -125,9 +131,9 @@ def _decode(table: list[Any], manifests: list[bytes]) -> _Entries:
     addresses, kinds, states, fingerprints, documents, lines = columns or [()] * 6
     references: list[tuple[Reference, ...]] = [()] * len(addresses)
     for number, targets in links:
-        references[number] = tuple([Reference(target, tuple(pointer)) for target, pointer in targets])
+        references[number] = tuple([_reference((target, tuple(pointer))) for target, pointer in targets])
     places = chain.from_iterable(map(repeat, paths, counts))
     columns = (addresses, kinds, states, fingerprints, manifests, references, places, documents, lines)
-    resources = map(Resource._make, zip(*columns, strict=True))
+    resources = map(_resource, zip(*columns, strict=True))
     keys = zip(paths, content_ids, strict=True)
     return {key: tuple(islice(resources, count)) for key, count in zip(keys, counts, strict=True)}

@@ -9,7 +9,8 @@ from __future__ import annotations
 import hashlib
 import os
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -32,6 +33,8 @@ _STATUS = (
     "--no-renames",
     "--ignore-submodules=all",
 )
+
+_FILTERS = ("config", "--null", "--show-scope", "--name-only", "--get-regexp", r"^filter\.")
 
 _UNPRINTABLE = "has a name with characters that cannot be printed or are not UTF-8; rename it"
 _NESTED = "is another git repository; ureg reads only files of this one"
@@ -74,13 +77,20 @@ class WorkTree:
         self._refusals: dict[str, str] = {}
         self._since = 0
 
-    def snapshot(self, patterns: Sequence[str]) -> Snapshot:
+    def begin(self, patterns: Sequence[str]) -> Callable[[], Snapshot]:
         globs = Globs(patterns)
         self._since = time.time_ns() - _CLOCK_STEP
+        listing = _Listing(self._root, globs.roots) if git.is_repository(self._root) else None
+        return lambda: self._end(globs, listing)
+
+    def snapshot(self, patterns: Sequence[str]) -> Snapshot:
+        return self.begin(patterns)()
+
+    def _end(self, globs: Globs, listing: _Listing | None) -> Snapshot:
         with _open(self._root) as reader:
             found = _Findings(globs, reader)
-            if git.is_repository(self._root):
-                _list_by_git(self._root, found)
+            if listing:
+                listing.take(found)
             else:
                 _walk(self._root, found)
             _check_names(found)
@@ -141,17 +151,25 @@ def _check_names(found: _Findings) -> None:
         found.refuse(printable(path), _UNPRINTABLE)
 
 
-def _list_by_git(root: Path, found: _Findings) -> None:
-    within = ("--", *(f":(literal){folder or '.'}" for folder in found.globs.roots))
-    with (
-        git.start(root, "config", "--null", "--show-scope", "--name-only", "--get-regexp", r"^filter\.") as filters,
-        git.start(root, "rev-parse", "--show-prefix", "--show-toplevel") as place,
-        git.start(root, "ls-files", "-s", "-v", "-z", *within) as index,
-        git.start(root, *_STATUS, *within, settings=git.without_filters(filters.wait(ok=(0, 1)))) as status,
-    ):
-        prefix = _prefix(root, place.wait())
-        _take_index(_text(index.wait()), found)
-        _take_status(_text(status.wait()), prefix, found)
+class _Listing:
+    """What git says of the files below `root`: its processes run while others work, and are read by `take`."""
+
+    def __init__(self, root: Path, folders: Sequence[str]) -> None:
+        self._root = root
+        within = ("--", *(f":(literal){folder or '.'}" for folder in folders))
+        with ExitStack() as running:
+            filters = running.enter_context(git.start(root, *_FILTERS))
+            self._place = running.enter_context(git.start(root, "rev-parse", "--show-prefix", "--show-toplevel"))
+            self._index = running.enter_context(git.start(root, "ls-files", "-s", "-v", "-z", *within))
+            settings = git.without_filters(filters.wait(ok=(0, 1)))
+            self._status = running.enter_context(git.start(root, *_STATUS, *within, settings=settings))
+            self._running = running.pop_all()
+
+    def take(self, found: _Findings) -> None:
+        with self._running:
+            prefix = _prefix(self._root, self._place.wait())
+            _take_index(_text(self._index.wait()), found)
+            _take_status(_text(self._status.wait()), prefix, found)
 
 
 def _text(output: bytes) -> str:
