@@ -11,6 +11,7 @@ from typing import NamedTuple, Protocol
 
 from reconciler.model.address import Address
 from reconciler.model.event import Event
+from reconciler.model.history import Backup, Damage, Intent, Lock, LockInfo, PastEvent, PastRun, Run
 from reconciler.model.outcome import Health, Outcome, Transition
 from reconciler.model.record import Observation, Record, RecordedState
 from reconciler.model.resource import Resource, Snapshot
@@ -61,16 +62,6 @@ class CompileCache(Protocol):
         """Keeps `finding`, a short text, beside the latest others."""
 
 
-class LockInfo(NamedTuple):
-    """Who holds the lock: an id to release it by, the operation, who (user@host), the process, since when."""
-
-    id: str
-    operation: str
-    who: str
-    pid: int
-    created: str
-
-
 class Locking(NamedTuple):
     """`info` says for whom the lock is taken, None takes none (`-lock=false`); `timeout` is in seconds."""
 
@@ -81,24 +72,14 @@ class Locking(NamedTuple):
 class Locked(Exception):
     """The state is locked by someone else, and stayed so for as long as was waited."""
 
-    def __init__(self, holder: LockInfo) -> None:
-        super().__init__(f"locked by {holder.who}")
+    def __init__(self, holder: Lock) -> None:
+        super().__init__(f"locked by {holder.info.who}")
         self.holder = holder
 
 
 class StateError(Exception):
     """The state cannot be read or written: damaged, newer than this program, read-only, out of space. The text is a
     sentence for the user."""
-
-
-class Run(NamedTuple):
-    """What a run is for: its id, the operation ("apply"), who started it, and the commit and tree applied."""
-
-    id: str
-    operation: str
-    who: str
-    commit: str
-    tree: str
 
 
 class Write(NamedTuple):
@@ -111,35 +92,74 @@ class Write(NamedTuple):
 
 
 class StateWriter(Protocol):
-    """The one writer of a state, while its lock is held."""
+    """The one writer of a state, while its lock is held.
+
+    Every write is one durable transaction that first checks the fencing term, the lineage and the serial, so that a
+    writer that slept while another took over changes nothing. Every method raises StateError, and then has changed
+    nothing.
+    """
 
     def begin(self, run: Run) -> None:
-        """Notes that a run starts. One durable transaction."""
+        """Notes that a run starts, leaves a backup of the state, and reserves the space that the last outcome needs on
+        a full disk. Runs that never ended are noted as died."""
 
-    def intend(self, transitions: Sequence[Transition]) -> None:
-        """Notes, before drivers act, what they are about to do. One durable transaction for all; none for nothing."""
+    def intend(self, intents: Sequence[Intent]) -> None:
+        """Notes, before drivers act, what they are about to do. One transaction for all; none for nothing."""
 
     def settle(self, writes: Sequence[Write]) -> int:
-        """Takes what happened: records, events and the end of the intents in one durable transaction. Returns the
-        new serial."""
+        """Takes what happened: records, events and the end of the intents of these addresses, in one transaction.
+        Returns the new serial. On a full disk it uses the reserve; the next `intend` then raises StateError."""
 
     def finish(self, outcome: str) -> None:
         """Notes that the run ended ("ok", "failed", "interrupted")."""
 
+    def replace(self, recorded: RecordedState, why: str) -> int:
+        """Puts `recorded` (of this lineage, or of any where the state is empty) in the place of all records. Returns
+        the new serial, which is above both."""
+
 
 class StateStore(Protocol):
-    """The recorded state. Reading never waits for a writer."""
+    """The recorded state. Reading never waits for a writer. Every method raises StateError."""
 
     def load(self) -> RecordedState:
-        """The whole state; a state that does not exist yet has an empty lineage and the serial 0. Raises
-        StateError."""
-
-    def holder(self) -> LockInfo | None:
-        """Who holds the lock now."""
+        """The whole state; a state that does not exist yet has an empty lineage and the serial 0. A row that is not as
+        it was written raises StateError."""
 
     def write(self, lock: LockInfo | None, timeout: float) -> AbstractContextManager[StateWriter]:
-        """Takes the lock, waiting at most `timeout` seconds; None (`-lock=false`) takes none. Creates the state where
-        there is none. Raises Locked and StateError."""
+        """Takes the lock, waiting at most `timeout` seconds, and keeps its lease alive meanwhile; None (`-lock=false`)
+        takes none. Creates the state where there is none. Raises Locked."""
+
+    def holder(self) -> Lock | None:
+        """Who holds the lock now; None where nobody does or the lease has run out."""
+
+    def unlock(self, lock_id: str) -> bool:
+        """Takes the lock with this id from its holder, and says so in the log. False where no such lock is held."""
+
+    def pending(self) -> Sequence[Intent]:
+        """The intents that have no outcome: what a run that died was doing."""
+
+    def runs(self) -> Sequence[PastRun]:
+        """Every run, newest first."""
+
+    def events(self, address: Address | None = None, run: str | None = None) -> Iterable[PastEvent]:
+        """The log, oldest first; of one component, or of one run. Cost follows what is returned."""
+
+    def serial_at(self, moment: str) -> int | None:
+        """The last serial that was reached by `moment`: a time (RFC 3339), or the full id of a commit that was applied;
+        None where there is none."""
+
+    def record_at(self, address: Address, serial: int) -> Record | None:
+        """What was recorded of a component when the state had this serial."""
+
+    def verify(self) -> Sequence[Damage]:
+        """Reads everything: the database itself, each row's checksum, the chain of events and its head."""
+
+    def backups(self) -> Sequence[Backup]:
+        """The snapshots that are kept, newest first."""
+
+    def restore(self, name: str, lock: LockInfo) -> int:
+        """Puts a backup in the state's place and returns the new serial. A damaged database is moved aside, never
+        overwritten."""
 
     def close(self) -> None: ...
 

@@ -25,7 +25,8 @@ class Record(NamedTuple):
 
     `manifest` and `fingerprint` are those of the resource that was last applied with success. `references` is the
     JSON list of the addresses it depended on. `source` is `path:line` in the repository, `commit` the commit it was
-    applied from, `serial` the state's serial at its last change, `error` the last failure ("" when there is none).
+    applied from, `serial` the state's serial at its last change, `error` the last failure ("" when there is none),
+    `failures` how often in a row a verb failed.
     """
 
     address: Address
@@ -39,6 +40,7 @@ class Record(NamedTuple):
     commit: str = ""
     serial: int = 0
     error: str = ""
+    failures: int = 0
 
     @property
     def dependencies(self) -> tuple[Address, ...]:
