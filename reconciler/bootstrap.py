@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cache
 from hashlib import blake2b
@@ -20,10 +20,12 @@ from reconciler.model.settings import Settings
 from reconciler.ports import CompileCache, Driver, DriverFor, Source, StateStore
 from reconciler.sources.compile_cache import FileCompileCache
 from reconciler.sources.worktree import WorkTree
-from reconciler.state.sqlite import SqliteStore
 
 SETTINGS_FILE = "ureg.yaml"
 SETTINGS_SCHEMA = "settings.schema.json"
+_SCHEMA_FILES = "*.schema.json"
+_BACKUPS = ".ureg/backups"
+"""Where the backups of a state in PostgreSQL are kept; those of a SQLite file are beside it."""
 
 
 class SystemClock:
@@ -47,25 +49,96 @@ class Registry(NamedTuple):
     store: StateStore
     driver_for: DriverFor
     clock: SystemClock
+    override: Callable[[Settings], Settings]
+    """Lays what the environment and the flags say over the settings of a file."""
 
 
 def open_registry(root: Path, flags: Mapping[str, str], environment: Mapping[str, str]) -> Registry:
     """The registry in the folder `root`. Raises Invalid with everything that is wrong with its settings and kinds."""
     root = Path(os.path.realpath(root))
+
+    def lay_over(settings: Settings) -> Settings:
+        return override(settings, environment, flags)
+
     source = WorkTree(root)
     compile_cache = FileCompileCache(cache_folder(root, environment))
-    settings = override(_settings(source, compile_cache), environment, flags)
-    catalogue = _catalogue(root, settings.schemas, source, compile_cache)
+    settings = lay_over(_settings(source, compile_cache))
     return Registry(
         root,
         settings,
-        catalogue,
+        _catalogue(source, _own_schemas(root, settings), compile_cache),
         source,
         compile_cache,
-        SqliteStore(root / settings.state),
+        open_store(root, settings.state),
         _drivers(root / settings.output),
         SystemClock(),
+        lay_over,
     )
+
+
+def reopened(registry: Registry) -> Registry:
+    """`registry` with the settings and kinds that its folder holds now; its state and its drivers stay."""
+    source = WorkTree(registry.root)
+    settings = registry.override(_settings(source, registry.cache))
+    catalogue = _catalogue(source, _own_schemas(registry.root, settings), registry.cache)
+    return registry._replace(settings=settings, catalogue=catalogue, source=source)
+
+
+def at_commit(registry: Registry, text: str) -> Registry:
+    """`registry` as it is in the commit that `text` (an id, a branch, a tag) means; its state and its drivers stay.
+    Raises Invalid."""
+    from reconciler.sources.compile_cache import ReadOnlyCache
+    from reconciler.sources.gittree import GitTree
+
+    source = GitTree(registry.root, resolve_commit(registry, text))
+    known = ReadOnlyCache(registry.cache)
+    settings = registry.override(_settings(source, known))
+    own = [file.path for file in source.snapshot([f"{settings.schemas}/{_SCHEMA_FILES}"]).files]
+    return registry._replace(settings=settings, catalogue=_catalogue(source, own, known), source=source, cache=known)
+
+
+def resolve_commit(registry: Registry, text: str) -> str:
+    """The full id of the commit that a user means by `text`. Raises Invalid where there is none."""
+    from reconciler.sources import git
+
+    return git.resolve_commit(registry.root, text)
+
+
+def put_back(registry: Registry, then: Registry, commit: str, message: str) -> str | None:
+    """Makes the files of `registry` what they were at `commit`, where it was `then`, by a new commit with `message`.
+    Returns its id, None where there is nothing to do. Raises Invalid, and then has changed nothing."""
+    from reconciler.sources import revert
+
+    folders = {SETTINGS_FILE}
+    patterns: set[str] = set()
+    for settings, catalogue in ((r.settings, r.catalogue) for r in (registry, then)):
+        folders |= {settings.registry, settings.schemas}
+        patterns |= {kind.files for kind in catalogue.kinds.values() if kind.files}
+    scope = revert.Scope(tuple(sorted(folders)), tuple(sorted(patterns)))
+    return revert.put_back(registry.root, commit, scope, message)
+
+
+def open_store(root: Path, place: str) -> StateStore:
+    """The recorded state at `place`: a SQLite file (a path from `root`), or the URL of a PostgreSQL database."""
+    if place.startswith(("postgresql://", "postgres://")):
+        from reconciler.state import postgres
+
+        return postgres.open_store(place, root / _BACKUPS)
+    from reconciler.state.sqlite import SqliteStore
+
+    return SqliteStore(root / place)
+
+
+def plan_key(environment: Mapping[str, str], make: bool = True) -> bytes | None:
+    """What saved plans are signed with; None where there is no key and none is to be made. Raises Invalid."""
+    from reconciler.sources import plan_key
+
+    return plan_key.plan_key(environment, make)
+
+
+def driver_versions(names: Iterable[str], driver_for: DriverFor) -> dict[str, str]:
+    """The version of each driver by its name: this program's for one that comes with it, else its distribution's."""
+    return {name: _driver_version(name, driver_for(name)) for name in sorted(set(names))}
 
 
 def cache_folder(root: Path, environment: Mapping[str, str]) -> Path:
@@ -100,9 +173,12 @@ def _settings(source: Source, known: CompileCache) -> Settings:
     return settings
 
 
-def _catalogue(root: Path, folder: str, source: Source, known: CompileCache) -> Catalogue:
-    """The built-in kinds and those of the registry's own folder; a file of the same name takes a built-in's place."""
-    own = sorted(path.relative_to(root).as_posix() for path in (root / folder).glob("*.schema.json"))
+def _own_schemas(root: Path, settings: Settings) -> list[str]:
+    return sorted(path.relative_to(root).as_posix() for path in (root / settings.schemas).glob(_SCHEMA_FILES))
+
+
+def _catalogue(source: Source, own: Sequence[str], known: CompileCache) -> Catalogue:
+    """The built-in kinds and those of the registry's own files; a file of the same name takes a built-in's place."""
     named = {Path(path).name: (path, data) for path, data in source.read(own).items()}
     merged = {name: (name, data) for name, data in built_in_schemas().items()} | named
     files = dict(merged.values())
@@ -131,6 +207,17 @@ def _drivers(place: Path) -> DriverFor:
             raise Invalid(Diagnostic("driver-broken", f"The driver {name!r} cannot be used", str(error))) from error
 
     return driver_for
+
+
+def _driver_version(name: str, driver: Driver) -> str:
+    if type(driver).__module__.startswith("reconciler.drivers."):
+        return f"ureg {__version__}"
+    from importlib.metadata import entry_points
+
+    from reconciler.drivers.loading import GROUP
+
+    entries = entry_points(group=GROUP).select(name=name)
+    return next((f"{entry.dist.name} {entry.dist.version}" for entry in entries if entry.dist), "unknown")
 
 
 def version() -> str:

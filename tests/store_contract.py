@@ -1,66 +1,82 @@
-"""What every StateStore must do. A test class derives from StoreContract and gives it a way to open stores."""
+"""What every StateStore must do. A test class derives from StoreContract and gives it a way to open stores.
+
+Its parts are this file (records, the journal, whole states), store_contract_lock.py (the lease and its fence) and
+store_contract_history.py (the log and its chain).
+"""
 
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
+import textwrap
 import threading
 import time
 from abc import abstractmethod
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from store_values import RUN, intent, lock, put, record
 
-from reconciler.model.outcome import Transition
 from reconciler.model.record import Record, RecordedState, Status
-from reconciler.ports import Locked, LockInfo, Run, StateError, StateStore, StateWriter, Write
+from reconciler.ports import Locked, StateError, StateStore, StateWriter, Write
 
-RUN = Run("run-1", "apply", "ada@laptop", "c" * 40, "t" * 40)
-
-
-def record(name: str, **changes: object) -> Record:
-    plain = Record(
-        f"service/{name}",
-        "Service",
-        "running",
-        Status.OK,
-        "f" * 32,
-        b'{"kind":"Service"}',
-        b'["engine/duckdb"]',
-        f"registry.d/{name}.yaml:1",
-        "c" * 40,
-    )
-    return plain._replace(**changes)  # type: ignore[arg-type]
+ROOT = Path(__file__).parents[1]
+LEASE = 15.0
 
 
-def put(*records: Record) -> list[Write]:
-    return [Write(each.address, each, "start", each.error) for each in records]
-
-
-def lock(name: str = "one") -> LockInfo:
-    return LockInfo(name, "apply", f"ada@{os.uname().nodename}", os.getpid(), "")
-
-
-def transition(name: str) -> Transition:
-    return Transition(f"key-{name}", f"service/{name}", "Service", "start", "absent", "running", b"", b"{}")
-
-
-class StoreContract:
-    """`open` gives a store; every store of one test shows the same state."""
+class Stores:
+    """How the contract's parts reach a store; every store of one test shows the same state."""
 
     @abstractmethod
-    def open(self) -> StateStore: ...
+    def open(self, lease: float = LEASE) -> StateStore: ...
+
+    @abstractmethod
+    def raw(self, statement: str) -> list[tuple[object, ...]]:
+        """Runs one statement behind the store's back, with whatever guards the log switched off."""
+
+    @abstractmethod
+    def opening(self) -> str:
+        """Python that opens the same state as `store`, for another process; `lease` is set before."""
 
     def write(self, writes: list[Write]) -> int:
         with self.open().write(lock(), 1) as writer:
             return writer.settle(writes)
 
+    def child(self, script: str, *, wait_for: str = "", lease: float = LEASE) -> subprocess.Popen[str]:
+        """Starts a process that runs `script` with `store`; returns when it has printed `wait_for`."""
+        head = f"""
+            import os, resource, sys, time
+            from pathlib import Path
+            from reconciler.model.history import LockInfo
+            from reconciler.ports import Locked, StateError
+            from store_values import RUN, intent, lock, put, record
+            lease = {lease}
+        """
+        source = textwrap.dedent(head) + self.opening() + "\n" + textwrap.dedent(script)
+        environment = {**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}"}
+        process = subprocess.Popen([sys.executable, "-c", source], stdout=subprocess.PIPE, text=True, env=environment)
+        assert process.stdout
+        while wait_for and process.stdout.readline().strip() != wait_for:
+            assert process.poll() is None
+        return process
+
+
+class StoreContract(Stores):
     def test_a_state_that_is_not_there(self) -> None:
         assert self.open().load() == RecordedState("", 0, {})
+        store = self.open()
+        assert (list(store.events()), list(store.runs()), list(store.pending())) == ([], [], [])
+        assert (store.holder(), store.unlock("x"), list(store.backups()), list(store.verify())) == (None, False, [], [])
+        assert (store.serial_at("2030-01-01"), store.record_at("service/a", 1)) == (None, None)
         assert self.open().load() == RecordedState("", 0, {})
 
     def test_a_round_trip(self) -> None:
-        failed = record("é", status=Status.FAILED, error="exit code 1\nmore", manifest=b"", references=b"[]")
+        failed = record(
+            "é", status=Status.FAILED, error="exit code 1\nmore", manifest=b"", references=b"[]", failures=2
+        )
         assert self.write(put(record("a"), failed)) == 1
         state = self.open().load()
         assert state.serial == 1
@@ -86,7 +102,7 @@ class StoreContract:
     def test_a_state_has_no_lineage_before_its_first_record(self) -> None:
         with self.open().write(lock(), 1) as writer:
             writer.begin(RUN)
-            writer.intend([transition("a")])
+            writer.intend([intent("a")])
             writer.finish("failed")
         assert self.open().load() == RecordedState("", 0, {})
 
@@ -100,7 +116,7 @@ class StoreContract:
     def test_what_is_written_is_seen_while_the_lock_is_held(self) -> None:
         with self.open().write(lock(), 1) as writer:
             writer.begin(RUN)
-            writer.intend([transition("a")])
+            writer.intend([intent("a")])
             writer.settle(put(record("a")))
             started = time.monotonic()
             assert self.open().load().serial == 1
@@ -110,9 +126,10 @@ class StoreContract:
         with self.open().write(lock("one"), 0), pytest.raises(Locked) as caught, self.open().write(lock("two"), 0):
             pass
         holder = caught.value.holder
-        assert holder._replace(created="") == lock("one")
+        assert holder.info == lock("one")
         assert holder.created.startswith("20")
-        assert holder.created.endswith("Z")
+        assert holder.created < holder.expires
+        assert holder.expires.endswith("Z")
 
     def test_a_second_writer_waits(self) -> None:
         free = threading.Event()
@@ -148,14 +165,14 @@ class StoreContract:
             with pytest.raises(StateError, match="changed by someone else"):
                 slow.settle(put(record("a", state="stopped")))
             with pytest.raises(StateError, match="changed by someone else"):
-                slow.intend([transition("a")])
+                slow.intend([intent("a")])
             with pytest.raises(StateError, match="changed by someone else"):
                 slow.begin(RUN)
         assert self.open().load().records == {"service/a": record("a", serial=1)}
 
     def test_text_that_is_no_text_does_not_lose_an_outcome(self) -> None:
         self.write(put(record("a", error="no such file: \udcff\0", status=Status.FAILED)))
-        assert self.open().load().records["service/a"].error.startswith("no such file: \\udcff")
+        assert self.open().load().records["service/a"].error == "no such file: \\udcff\\0"
 
     def test_a_settle_that_fails_changes_nothing(self) -> None:
         self.write(put(record("a")))
@@ -164,6 +181,7 @@ class StoreContract:
                 writer.settle(put(record("b"), record("c", source="\udcff")))
             assert set(self.open().load().records) == {"service/a"}
             assert writer.settle(put(record("b"))) == 2
+        assert self.open().verify() == []
 
     @settings(max_examples=25, deadline=None)
     @given(st.lists(st.lists(st.tuples(st.sampled_from("abc"), st.booleans()), max_size=4), max_size=5))
@@ -186,3 +204,126 @@ class StoreContract:
             if there:
                 expected[each.address] = each
         writer.settle(writes)
+
+    def test_an_intent_is_pending_until_it_is_settled(self) -> None:
+        before = record("a", state="stopped", error="é", failures=1, status=Status.FAILED, serial=4)
+        intents = [intent("a", before=before, attempt=2), intent("b", after=None, before=record("b"))]
+        with self.open().write(lock(), 1) as writer:
+            writer.begin(RUN)
+            writer.intend([])
+            writer.intend([intent("a"), intents[1]])
+            writer.intend(intents[:1])
+            assert list(self.open().pending()) == intents
+            writer.settle(put(record("a")))
+            assert list(self.open().pending()) == intents[1:]
+            writer.settle([Write("service/b", None, "remove")])
+        assert list(self.open().pending()) == []
+
+    def test_runs_are_told_newest_first(self) -> None:
+        for name, outcome in (("run-1", "ok"), ("run-2", "failed")):
+            with self.open().write(lock(), 1) as writer:
+                writer.begin(RUN._replace(id=name))
+                assert self.open().runs()[0][2:] == ("", "")
+                writer.settle(put(record("a")))
+                writer.finish(outcome)
+        second, first = self.open().runs()
+        assert (first.run, first.outcome) == (RUN, "ok")
+        assert (second.run.id, second.outcome) == ("run-2", "failed")
+        assert first.started <= first.finished <= second.started <= second.finished
+        assert first.started.endswith("Z")
+
+    def test_a_run_that_never_ended_is_noted_by_the_next_one(self) -> None:
+        with self.open().write(lock(), 1) as writer:
+            writer.begin(RUN)
+        with self.open().write(lock(), 1) as writer:
+            writer.begin(RUN._replace(id="run-2"))
+            writer.finish("ok")
+        assert [past.outcome for past in self.open().runs()] == ["ok", "died"]
+        assert self.open().runs()[1].finished
+        assert self.open().verify() == []
+
+    def test_a_state_is_replaced_as_a_whole(self) -> None:
+        self.write(put(record("a"), record("b"), record("c")))
+        old = self.open().load()
+        changed = {
+            **old.records,
+            "service/b": record("b", state="stopped", serial=7),
+            "service/d": record("d", serial=8),
+        }
+        del changed["service/c"]
+        with self.open().write(lock(), 1) as writer:
+            assert writer.replace(RecordedState(old.lineage, 8, changed), "pushed") == 9
+            assert writer.replace(RecordedState(old.lineage, 3, changed), "pushed") == 10
+        assert self.open().load() == RecordedState(old.lineage, 10, changed)
+        told = [(event.address, event.state, event.text) for event in self.open().events() if event.verb == "replace"]
+        assert told[0] == ("", "", "pushed")
+        assert set(told[1:-1]) == {
+            ("service/c", "absent", "pushed"),
+            ("service/b", "stopped", "pushed"),
+            ("service/d", "running", "pushed"),
+        }
+        assert self.open().verify() == []
+
+    def test_only_an_empty_state_takes_another_lineage(self) -> None:
+        other = RecordedState("other", 5, {"service/a": record("a", serial=4)})
+        with self.open().write(lock(), 1) as writer:
+            assert writer.replace(other, "pushed") == 6
+            with pytest.raises(StateError, match="another lineage"):
+                writer.replace(RecordedState("third", 9, {}), "pushed")
+        assert self.open().load() == RecordedState("other", 6, other.records)
+
+    def test_a_run_leaves_a_backup_of_what_was_before(self) -> None:
+        self._run("r0", record("a"))
+        assert self.open().backups() == ()
+        before = self.open().load()
+        self._run("r1", record("a", state="stopped"), record("b"))
+        (backup,) = self.open().backups()
+        assert (backup.serial, backup.time[-1]) == (1, "Z")
+        assert self.open().restore(backup.name, lock()) == 3
+        assert self.open().load() == RecordedState(before.lineage, 3, before.records)
+        assert next(iter(self.open().events("service/b"))).state == "running"
+        assert [event.text for event in self.open().events("")][-1] == f"restored the backup {backup.name}"
+        assert self.open().verify() == []
+
+    def test_a_backup_is_made_once_for_each_serial_and_the_last_ten_are_kept(self) -> None:
+        for number in range(13):
+            self._run(f"r{number}", record("a", failures=number))
+        self._run("again")
+        self._run("and again")
+        assert [backup.serial for backup in self.open().backups()] == list(range(13, 3, -1))
+
+    def test_what_changes_little_makes_small_backups_that_hold_the_whole(self) -> None:
+        self._run("r0", *(record(f"s{number}") for number in range(100)))
+        seen = {}
+        for number in range(12):
+            with self.open().write(lock(), 1) as writer:
+                before = self.open().load()
+                writer.begin(RUN._replace(id=f"run-{number}"))
+                writer.settle([Write(f"service/s{number}", None, "remove"), *put(record("new", failures=number))])
+                seen[before.serial] = before.records
+        backups = self.open().backups()
+        assert [backup.serial for backup in backups] == [*range(12, 2, -1), 1], "also the one that the third builds on"
+        for backup in backups:
+            self.open().restore(backup.name, lock())
+            assert self.open().load().records == seen[backup.serial]
+        assert self.open().verify() == []
+
+    def test_a_backup_that_is_not_there_or_not_whole(self) -> None:
+        self._run("r0", record("a"))
+        for name in ("nothing", "../1-x.json", ""):
+            with pytest.raises(StateError, match="no backup"):
+                self.open().restore(name, lock())
+
+    def test_a_restore_needs_the_lock(self) -> None:
+        self._run("r0", record("a"))
+        self._run("r1", record("b"))
+        (backup,) = self.open().backups()
+        with self.open().write(lock("busy"), 0), pytest.raises(Locked):
+            self.open().restore(backup.name, lock("other"))
+        assert self.open().load().serial == 2
+
+    def _run(self, name: str, *records: Record) -> None:
+        with self.open().write(lock(), 1) as writer:
+            writer.begin(RUN._replace(id=name))
+            writer.settle(put(*records))
+            writer.finish("ok")

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
+
 import click
 
-from reconciler.bootstrap import Registry
+from reconciler.bootstrap import Registry, driver_versions, plan_key
 from reconciler.commands import options, planning
 from reconciler.commands.applying import Ask, run_plan
 from reconciler.commands.confirm import confirmed
+from reconciler.commands.recovering import recover_first
 from reconciler.commands.view import View, on_registry
-from reconciler.engine.apply import refuse_guarded, refuse_moved
+from reconciler.engine.apply import refuse_guarded, refuse_moved, refuse_other_drivers
 from reconciler.engine.desired import patterns
 from reconciler.model.diagnostics import Diagnostic, Invalid
 from reconciler.model.plan import Plan
@@ -50,9 +53,11 @@ def command(
     """Make the recorded state equal to the manifests.
 
     Plans, shows the plan, asks, and carries it out. With PLAN, a file that `ureg plan -out` wrote, carries out exactly
-    that without asking; it is refused when the manifests, the schemas or the state changed since.
+    that without asking; it is refused when the commit, the manifests, the schemas, the drivers or the state changed
+    since, and when it is not as it was written.
     """
     flags = planning.Asked(**asked)  # type: ignore[arg-type]
+    unsettled = recover_first(registry, view, lock, lock_timeout)
     if file is not None:
         made: Plan | None = _saved(registry, file, flags)
     else:
@@ -64,7 +69,7 @@ def command(
     refuse_guarded(made, override_guard)
     if file is None and not confirmed(view, auto_approve, may_ask, destroy=flags.destroy):
         return 1
-    return run_plan(registry, view, made, "apply", Ask(lock, lock_timeout, override_guard))
+    return run_plan(registry, view, made, "apply", Ask(lock, lock_timeout, override_guard, unsettled))
 
 
 def _saved(registry: Registry, file: str, asked: planning.Asked) -> Plan:
@@ -72,7 +77,10 @@ def _saved(registry: Registry, file: str, asked: planning.Asked) -> Plan:
         raise Invalid(
             Diagnostic("flags", "A saved plan takes no planning flags", hint="Give them to `ureg plan -out` instead.")
         )
-    made = planning.read(file)
+    from reconciler.planner.codec import decode
+
+    made, drivers = decode(planning.read(file), plan_key(os.environ))
     snapshot = registry.source.snapshot(patterns(registry.settings.registry, registry.catalogue))
     refuse_moved(made, snapshot.revision, registry.catalogue.digest)
+    refuse_other_drivers(drivers, driver_versions(drivers, registry.driver_for))
     return made

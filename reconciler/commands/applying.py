@@ -21,11 +21,12 @@ EXIT_INTERRUPTED = 130
 
 
 class Ask(NamedTuple):
-    """The flags of a command line that say how to apply."""
+    """The flags of a command line that say how to apply, and the intents that recovery left open."""
 
     lock: bool = True
     lock_timeout: float = 0.0
     overridden: tuple[str, ...] = ()
+    unsettled: frozenset[str] = frozenset()
 
 
 def run_plan(registry: Registry, view: View, made: Plan, operation: str, ask: Ask) -> int:
@@ -40,7 +41,7 @@ def run_plan(registry: Registry, view: View, made: Plan, operation: str, ask: As
             registry.driver_for,
             registry.clock,
             _unbroken(listen),
-            Control(registry.settings.parallelism, stop),
+            Control(registry.settings.parallelism, stop, ask.unsettled),
         )
     return exit_code(summary)
 

@@ -11,6 +11,7 @@ from reconciler.bootstrap import Registry
 from reconciler.commands import options
 from reconciler.commands.view import View, on_registry
 from reconciler.compiler.format import format_yaml
+from reconciler.compiler.veil import secret_lines, sensitive_names, veil
 from reconciler.engine.desired import patterns
 from reconciler.model.diagnostics import Diagnostics
 from reconciler.render.escape import escape
@@ -30,16 +31,17 @@ def command(view: View, registry: Registry, paths: tuple[str, ...], check: bool,
     PATH is a file or a folder; without one all manifests are formatted.
     """
     contents = registry.source.read(_wanted(registry, paths))
+    names = sensitive_names(registry.catalogue)
     findings: Diagnostics = ()
     changed = 0
     for path, data in contents.items():
         formatted, found = format_yaml(path, data)
-        findings += found
+        findings += veil(found, data, names)
         if formatted != data:
             changed += 1
             view.write(escape(path))
             if diff:
-                view.write(_difference(path, data, formatted))
+                view.write(_difference(path, data, formatted, names))
             if not check:
                 _rewrite(registry.root / path, formatted)
     view.report(findings)
@@ -59,12 +61,14 @@ def _wanted(registry: Registry, paths: tuple[str, ...]) -> list[str]:
     return chosen
 
 
-def _difference(path: str, before: bytes, after: bytes) -> str:
+def _difference(path: str, before: bytes, after: bytes, names: frozenset[str]) -> str:
+    """What changes, without the lines that may hold a secret below one of the keys `names`."""
     from difflib import unified_diff
 
     old, new = (data.decode("utf-8", "replace").splitlines() for data in (before, after))
+    secret = {side[number] for side in (old, new) for number in secret_lines(side, names)}
     lines = unified_diff(old, new, f"a/{path}", f"b/{path}", lineterm="")
-    return "\n".join(escape(line) for line in lines)
+    return "\n".join(f"{line[0]} (sensitive)" if line[1:] in secret else escape(line) for line in lines)
 
 
 def _rewrite(target: Path, data: bytes) -> None:

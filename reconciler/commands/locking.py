@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import os
 import pwd
-import time
 import uuid
 
 from reconciler.bootstrap import Registry
+from reconciler.model.history import LockInfo, Run
 from reconciler.model.resource import Revision
-from reconciler.ports import Locked, LockInfo, Locking, Run
+from reconciler.ports import Locking
 
-POLL = 0.1
-"""Seconds between two looks at a lock that somebody else holds."""
+NOWHERE = Revision("", "", dirty=False)
+"""What a run applies that applies no commit."""
 
 
 def who() -> str:
@@ -27,7 +27,7 @@ def who() -> str:
 def locking(registry: Registry, operation: str, lock: bool, timeout: float) -> Locking:
     if not lock:
         return Locking(None, 0.0)
-    info = LockInfo(str(uuid.uuid4()), operation, who(), os.getpid(), registry.clock.now())
+    info = LockInfo(str(uuid.uuid4()), operation, who(), os.getpid())
     return Locking(info, timeout)
 
 
@@ -36,10 +36,9 @@ def new_run(operation: str, revision: Revision) -> Run:
 
 
 def wait_for_lock(registry: Registry, timeout: float) -> None:
-    """Waits until nobody holds the lock, so that a plan does not speak of a state that is being changed. Raises
-    Locked."""
-    deadline = registry.clock.monotonic() + timeout
-    while holder := registry.store.holder():
-        if registry.clock.monotonic() >= deadline:
-            raise Locked(holder)
-        time.sleep(POLL)
+    """Makes sure that nobody holds the lock, so that a plan does not speak of a state that is being changed. Waits for
+    a holder that is alive, and takes the lock from one that is not. Raises Locked."""
+    if registry.store.holder() is not None:
+        wanted = locking(registry, "plan", lock=True, timeout=timeout)
+        with registry.store.write(*wanted):
+            pass

@@ -7,6 +7,7 @@ import click
 from reconciler.bootstrap import Registry
 from reconciler.commands import options, planning
 from reconciler.commands.locking import wait_for_lock
+from reconciler.commands.recovering import recover_first
 from reconciler.commands.view import View, on_registry
 
 EXIT_CHANGES = 2
@@ -36,11 +37,12 @@ def command(
     wanted = planning.request(planning.Asked(**asked))  # type: ignore[arg-type]
     if lock:
         wait_for_lock(registry, lock_timeout)
+    recover_first(registry, view, lock, lock_timeout)
     made = planning.make_and_show(registry, view, wanted)
     if made is None:
         return 1
     if out:
-        planning.save(made, out)
+        planning.save(registry, made, out)
     if view.stream is None:
         _say_what_next(view, out, made.applyable)
     return EXIT_CHANGES if detailed_exitcode and made.applyable else 0

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
+from stat import S_ISREG
 from typing import NamedTuple
 
-from reconciler.bootstrap import Registry
+from reconciler.bootstrap import Registry, driver_versions, plan_key, version
 from reconciler.commands.view import View
 from reconciler.engine.operations import Planned, Request, plan
 from reconciler.model.diagnostics import Diagnostic, Invalid
 from reconciler.model.plan import Mode, Options, Plan
+
+MOST_BYTES = 1 << 30
+"""The size from which on a file is not taken for a plan."""
 
 
 class Asked(NamedTuple):
@@ -68,15 +73,26 @@ def show(registry: Registry, view: View, made: Plan) -> None:
     view.write(render_plan(made, view.style, fields))
 
 
-def save(made: Plan, path: str) -> None:
-    """Writes the plan to a file of its own, readable by its owner only."""
-    from reconciler.planner.codec import encode
+def write_json(registry: Registry, made: Plan) -> None:
+    """Writes the plan to standard output in Terraform's representation."""
+    from reconciler.render.plan_json import render_plan_json
 
+    fields = {slug: kind.fields for slug, kind in registry.catalogue.kinds.items()}
+    sys.stdout.flush()
+    sys.stdout.buffer.write(render_plan_json(made, fields, version()))
+
+
+def save(registry: Registry, made: Plan, path: str) -> None:
+    """Writes the plan, signed, to a file of its own, readable by its owner only."""
+    from reconciler.planner.codec import SavedPlan, encode
+
+    drivers = driver_versions((change.driver for change in made.changes), registry.driver_for)
+    data = encode(SavedPlan(made, drivers), plan_key(os.environ, make=True) or b"")
     target = Path(path)
     unfinished = target.with_name(f".{target.name}.{os.getpid()}")
     try:
         with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            file.write(encode(made))
+            file.write(data)
             file.flush()
             os.fsync(file.fileno())
         unfinished.replace(target)
@@ -84,16 +100,21 @@ def save(made: Plan, path: str) -> None:
         raise Invalid(Diagnostic("plan-file", f"The plan cannot be written to {path}", str(error.strerror))) from error
 
 
-def read(path: str) -> Plan:
-    """The plan in the file `path`. Raises Invalid where it holds none."""
-    from reconciler.planner.codec import decode
-
+def read(path: str) -> bytes:
+    """What is in the file `path`. Raises Invalid where that cannot be a plan."""
     try:
-        data = Path(path).read_bytes()
+        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
+            status = os.fstat(file.fileno())
+            if not S_ISREG(status.st_mode) or status.st_size > MOST_BYTES:
+                raise Invalid(_unreadable(path, f"It is no file, or has more than {MOST_BYTES:,} bytes."))
+            return file.read()
     except OSError as error:
-        hint = "Name a file that `ureg plan -out=FILE` wrote."
-        raise Invalid(Diagnostic("plan-file", f"{path} cannot be read", str(error.strerror), hint)) from error
-    return decode(data)
+        raise Invalid(_unreadable(path, f"{error.strerror}.")) from error
+
+
+def _unreadable(path: str, why: str) -> Diagnostic:
+    hint = "Name a file that `ureg plan -out=FILE` wrote."
+    return Diagnostic("plan-file", f"{path} cannot be read", why, hint)
 
 
 def _conflict(summary: str) -> Diagnostic:

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 import click
 
-from reconciler.bootstrap import Registry, version
+from reconciler.bootstrap import Registry, plan_key
 from reconciler.commands import options, planning
 from reconciler.commands.view import View, columns, on_registry
+from reconciler.model.diagnostics import Diagnostic, Severity
+
+_NOT_AUTHENTICATED = Diagnostic(
+    "plan-foreign",
+    "This plan is not authenticated",
+    "It was changed after it was made, or made by another user or on another machine.",
+    "It can be looked at, but is not applied here.",
+    severity=Severity.WARNING,
+)
 
 
 @click.command("show")
@@ -19,13 +29,8 @@ from reconciler.commands.view import View, columns, on_registry
 @on_registry
 def command(view: View, registry: Registry, file: str | None, as_json: bool) -> None:
     """Show the recorded state, or a plan that `ureg plan -out` saved."""
-    if file is not None and not as_json:
-        planning.show(registry, view, planning.read(file))
-    elif file is not None:
-        from reconciler.render.plan_json import render_plan_json
-
-        fields = {slug: kind.fields for slug, kind in registry.catalogue.kinds.items()}
-        _bytes(render_plan_json(planning.read(file), fields, version()))
+    if file is not None:
+        _show_plan(view, registry, planning.read(file), as_json)
     elif as_json:
         from reconciler.render.state_json import render_state
 
@@ -34,6 +39,19 @@ def command(view: View, registry: Registry, file: str | None, as_json: bool) -> 
         from reconciler.render.state_text import render_records
 
         view.write(render_records(registry.store.load().records.values(), view.style, columns()))
+
+
+def _show_plan(view: View, registry: Registry, data: bytes, as_json: bool) -> None:
+    from reconciler.planner.codec import decode, is_signed
+
+    made = decode(data, None).plan
+    key = plan_key(os.environ, make=False)
+    if key is None or not is_signed(data, key):
+        view.report((_NOT_AUTHENTICATED,))
+    if as_json:
+        planning.write_json(registry, made)
+    else:
+        planning.show(registry, view, made)
 
 
 def _bytes(data: bytes) -> None:

@@ -8,16 +8,16 @@ import click
 
 from reconciler.bootstrap import Registry
 from reconciler.commands import options
-from reconciler.commands.locking import locking, new_run
+from reconciler.commands.locking import NOWHERE, locking, new_run
+from reconciler.commands.moments import serial_at
+from reconciler.commands.state_care import backups, restore, verify
+from reconciler.commands.state_transfer import migrate, push
 from reconciler.commands.view import View, on_registry
 from reconciler.engine.state_edits import forget, move
 from reconciler.model.address import parse_address
 from reconciler.model.diagnostics import Diagnostic, Invalid
-from reconciler.model.resource import Revision
+from reconciler.model.record import Record
 from reconciler.render.escape import escape
-
-NOWHERE = Revision("", "", dirty=False)
-"""An edit of the state comes from no commit."""
 
 
 @click.group("state")
@@ -32,25 +32,22 @@ def command() -> None:
 @on_registry
 def list_(view: View, registry: Registry, prefix: str) -> None:
     """List the addresses that are recorded, all or those that start with PREFIX."""
-    addresses = [address for address in registry.store.load().records if address.startswith(prefix)]
+    addresses = [address for address in sorted(registry.store.load().records) if address.startswith(prefix)]
     if addresses:
         view.write("\n".join(map(escape, addresses)))
 
 
 @command.command("show")
 @click.argument("address")
+@options.option("at", "As it was then: a commit, a time (2026-11-24T10:00:00Z, or a day) or a serial.", metavar="WHEN")
 @options.output
 @options.settings
 @on_registry
-def show(view: View, registry: Registry, address: str) -> None:
-    """Show everything that is recorded of one component."""
+def show(view: View, registry: Registry, address: str, at: str | None) -> None:
+    """Show one component's record, now or as it was."""
     from reconciler.render.state_text import render_record
 
-    record = registry.store.load().records.get(address)
-    if record is None:
-        raise Invalid(
-            Diagnostic("address-unknown", f"{address} is not recorded", hint="`ureg state list` lists what is.")
-        )
+    record = _now(registry, address) if at is None else _then(registry, address, at)
     view.write(render_record(record, view.style))
 
 
@@ -92,6 +89,27 @@ def rm(view: View, registry: Registry, addresses: tuple[str, ...], lock: bool, l
     taken = locking(registry, "state rm", lock, lock_timeout)
     forget(addresses, new_run("state rm", NOWHERE), registry.store, taken)
     view.write(f"{', '.join(map(escape, addresses))}: forgotten.")
+
+
+for _command in (verify, backups, restore, push, migrate):
+    command.add_command(_command)
+
+
+def _now(registry: Registry, address: str) -> Record:
+    record = registry.store.load().records.get(address)
+    if record is None:
+        hint = "`ureg state list` lists what is."
+        raise Invalid(Diagnostic("address-unknown", f"{address} is not recorded", hint=hint))
+    return record
+
+
+def _then(registry: Registry, address: str, at: str) -> Record:
+    serial = serial_at(registry, at, registry.store.load().serial)
+    record = registry.store.record_at(address, serial)
+    if record is None:
+        hint = f"`ureg history {address}` tells when it was."
+        raise Invalid(Diagnostic("address-unknown", f"{address} was not recorded at the serial {serial}", hint=hint))
+    return record
 
 
 def _check_address(address: str) -> None:

@@ -94,11 +94,12 @@ def given_settings(flags: dict[str, Any]) -> Mapping[str, str]:
 
 
 def _locked(error: Locked) -> Diagnostic:
-    holder = error.holder
+    holder, created, expires, _ = error.holder
     return Diagnostic(
         "locked",
         "The state is locked",
-        detail=f"{holder.who} (process {holder.pid}) holds it for `{holder.operation}` since {holder.created}. "
-        f"The lock's id is {holder.id}.",
-        hint="Wait for it to end, or wait longer with -lock-timeout=5m.",
+        detail=f"{holder.who} (process {holder.pid}) holds it for `{holder.operation}` since {created}. "
+        f"Its lease ends at {expires}, unless it is renewed. The lock's id is {holder.id}.",
+        hint="Wait for it to end, or wait longer with -lock-timeout=5m. If its holder is surely dead: "
+        f"ureg force-unlock {holder.id}",
     )

@@ -14,10 +14,11 @@ from typing import Any
 
 import click
 
-from reconciler.bootstrap import Registry, open_registry
+from reconciler.bootstrap import open_registry
 from reconciler.commands import options, planning
 from reconciler.commands.apply import GUARDS
 from reconciler.commands.applying import Ask, run_plan
+from reconciler.commands.recovering import recover_first
 from reconciler.commands.view import View, given_settings, make_view
 from reconciler.daemon.watch import watch
 from reconciler.engine.operations import Request
@@ -59,7 +60,7 @@ def command(
     def cycle(changed: tuple[str, ...]) -> None:
         if view.stream is None:
             view.write(view.style.dim(_headline(changed)))
-        view.guard(lambda: _reconcile(view, given, ask if auto_approve else None))
+        view.guard(lambda: _reconcile(view, given, ask, auto_approve))
 
     watch(Path.cwd(), cycle, debounce, _until_signal())
 
@@ -71,19 +72,16 @@ def _headline(changed: tuple[str, ...]) -> str:
     return f"\n{escape(changed[0])}{more} changed."
 
 
-def _reconcile(view: View, given: Mapping[str, str], ask: Ask | None) -> int:
+def _reconcile(view: View, given: Mapping[str, str], ask: Ask, auto_approve: bool) -> int:
     registry = open_registry(Path.cwd(), given, os.environ)
     with closing(registry.store):
-        return _plan_and_apply(registry, view, ask)
-
-
-def _plan_and_apply(registry: Registry, view: View, ask: Ask | None) -> int:
-    made = planning.make_and_show(registry, view, Request(Options()))
-    if made is None:
-        return 1
-    if ask is None or not made.applyable:
-        return 0
-    return run_plan(registry, view, made, "watch", ask)
+        unsettled = recover_first(registry, view, ask.lock, ask.lock_timeout)
+        made = planning.make_and_show(registry, view, Request(Options()))
+        if made is None:
+            return 1
+        if not auto_approve or not made.applyable:
+            return 0
+        return run_plan(registry, view, made, "watch", ask._replace(unsettled=unsettled))
 
 
 def _until_signal() -> Event:

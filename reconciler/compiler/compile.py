@@ -10,6 +10,7 @@ from reconciler.compiler.manifest import API_VERSION, check_references, is_name,
 from reconciler.compiler.parse import parse
 from reconciler.compiler.suggest import did_you_mean
 from reconciler.compiler.validate import Validator
+from reconciler.compiler.veil import sensitive_names, veil
 from reconciler.model.diagnostics import Diagnostic, Diagnostics, Location, Severity, errors
 from reconciler.model.kind import Catalogue, Kind
 from reconciler.model.resource import Document, Resource
@@ -25,6 +26,13 @@ def compile_file(
 
     `plain` is the kind of a plain file; None says that the file holds manifests. `validator` is that of `catalogue`.
     """
+    resources, diagnostics = _compile(path, data, catalogue, validator, plain)
+    return resources, veil(diagnostics, data, sensitive_names(catalogue)) if diagnostics else ()
+
+
+def _compile(
+    path: str, data: bytes, catalogue: Catalogue, validator: Validator, plain: Kind | None
+) -> tuple[tuple[Resource, ...], Diagnostics]:
     documents, found = parse(path, data)
     if not documents and not found:
         return (), (_empty(path),)

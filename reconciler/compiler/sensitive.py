@@ -10,6 +10,7 @@ from typing import Any
 from reconciler.compiler.annotations import along, children
 from reconciler.compiler.finding import Finding, dotted
 from reconciler.compiler.locate import locate
+from reconciler.compiler.veil import REFERENCE
 from reconciler.model.diagnostics import Diagnostic, Diagnostics, Location, Pointer
 from reconciler.model.kind import Field
 
@@ -32,7 +33,7 @@ def sensitive_places(field: Field, value: Any, pointer: Pointer = ()) -> Iterato
 
 
 def is_secret_reference(value: Any) -> bool:
-    return isinstance(value, dict) and value.keys() == {"secretRef"}
+    return isinstance(value, dict) and value.keys() == {REFERENCE}
 
 
 def leaks(field: Field, value: Any) -> bool:

@@ -6,8 +6,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
+from reconciler.compiler.annotations import field_at
 from reconciler.compiler.finding import Finding, place_all
-from reconciler.compiler.judge import Judge, Unusable
+from reconciler.compiler.judge import Judge, Refusal, Unusable
 from reconciler.compiler.manifest import address_of
 from reconciler.compiler.schema import Schemas, base_name, describe
 from reconciler.compiler.sensitive import (
@@ -19,6 +20,7 @@ from reconciler.compiler.sensitive import (
     secret_finding,
     sensitive_places,
 )
+from reconciler.compiler.veil import REFERENCE
 from reconciler.compiler.wording import UNEXPECTED_CODES, flatten, word
 from reconciler.model.diagnostics import Diagnostic, Diagnostics, Location, Pointer
 from reconciler.model.kind import NO_FIELDS, Catalogue, Field, Kind
@@ -72,7 +74,7 @@ class Validator:
         for refusal in flatten(self._judge.refusals(file, value)):
             secret = root_of_secret(fields, refusal.pointer)
             if secret is None:
-                yield word(refusal, file, self._schemas)
+                yield word(_discreet(refusal, fields), file, self._schemas)
             elif secret not in secrets:
                 secrets.add(secret)
                 yield self._secret(file, secret)
@@ -89,6 +91,13 @@ def _limited(findings: Iterator[Finding]) -> list[Finding]:
             return [*told, Finding("too-many-errors", more)]
         told[finding] = None
     return list(told)
+
+
+def _discreet(refusal: Refusal, fields: Field) -> Refusal:
+    """The refusal without its value where that may be a secret, written in a reference's place or in the place of a
+    mapping that holds references."""
+    near = REFERENCE in refusal.pointer or has_sensitive(field_at(fields, refusal.pointer))
+    return refusal._replace(value="…") if near and isinstance(refusal.value, str | float | int) else refusal
 
 
 def _hidden(findings: list[Finding], value: Any, fields: Field) -> set[Pointer]:

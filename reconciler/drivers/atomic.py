@@ -55,12 +55,13 @@ class Folder:
         finally:
             os.close(descriptor)
 
-    def read(self, path: str) -> File | None:
-        """The file at `path`, None where nothing is. Raises Refused, and OSError where it cannot be read."""
+    def read(self, path: str, limit: int | None = None) -> File | None:
+        """The file at `path`, None where nothing is. Raises Refused, also where it has more than `limit` bytes, and
+        OSError where it cannot be read."""
         *folders, name = _split(path)
         try:
             with self._enter(folders) as folder:
-                return _read(folder, name)
+                return _read(folder, name, limit)
         except FileNotFoundError:
             return None
 
@@ -115,7 +116,7 @@ def open_folder(place: Path, *, create: bool = False) -> Iterator[Folder]:
 def _split(path: str) -> list[str]:
     names = path.split("/")
     if any(name in ("", ".", "..") or not name.isprintable() for name in names):
-        raise Refused("not a path below the output folder")
+        raise Refused("not a path below this folder")
     return names
 
 
@@ -146,7 +147,7 @@ def _open_child(folder: int, name: str, create: bool) -> int:
     return _open_child(folder, name, create=False)
 
 
-def _read(folder: int, name: str) -> File:
+def _read(folder: int, name: str, limit: int | None) -> File:
     try:
         descriptor = os.open(name, _READ, dir_fd=folder)
     except OSError as error:
@@ -157,6 +158,8 @@ def _read(folder: int, name: str) -> File:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
             raise Refused("not a regular file")
+        if limit is not None and status.st_size > limit:
+            raise Refused(f"larger than {limit // 1024} KiB")
         return File(file.readall(), stat.S_IMODE(status.st_mode))
 
 

@@ -2,7 +2,7 @@
 
 A component's file stands at `spec.path` below the output folder. Which file belongs to which component is noted in
 an index beside them, so that two components never write one file, a stranger's file is never overwritten, and a
-file that a crash left is known again.
+file that a crash left is known again. Secrets are read where a file is rendered, and are nowhere but in the file.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import orjson
 
 from reconciler.drivers.atomic import OWN_PREFIX, File, Folder, explain, open_folder
 from reconciler.drivers.formats import Unrenderable, render
+from reconciler.drivers.secrets import Secrets, Unresolved, mark, references
 from reconciler.model.address import Address
 from reconciler.model.lifecycle import ABSENT
 from reconciler.model.outcome import Health, Outcome, Transition
@@ -23,6 +24,7 @@ from reconciler.ports import Driver
 
 INDEX = f"{OWN_PREFIX}files.json"
 _PERMISSIONS = 0o777
+_OF_OTHERS = 0o007
 
 
 class _Taken(Exception):
@@ -41,18 +43,19 @@ class FilesDriver:
     acts = True
     batches = True
 
-    def __init__(self, place: Path) -> None:
+    def __init__(self, place: Path, secrets: Secrets) -> None:
         self._place = place
+        self._secrets = secrets
 
     def observe(self, records: Sequence[Record]) -> Sequence[Observation]:
         with open_folder(self._place) as folder:
-            seen = [_look(folder, record) for record in records]
+            seen = [_look(folder, record, self._secrets) for record in records]
         return [observation for observation in seen if observation]
 
     def execute(self, transitions: Sequence[Transition]) -> Sequence[Outcome]:
         try:
             with open_folder(self._place, create=True) as folder:
-                errors = _execute(folder, transitions)
+                errors = _execute(folder, transitions, self._secrets)
         except OSError as error:
             errors = {transition.address: _words(error, self._place) for transition in transitions}
         return [Outcome(transition.address, errors.get(transition.address, "")) for transition in transitions]
@@ -66,8 +69,8 @@ class FilesDriver:
         return ()
 
 
-def open_driver(place: Path) -> Driver:
-    return FilesDriver(place)
+def open_driver(place: Path, secrets: Secrets) -> Driver:
+    return FilesDriver(place, secrets)
 
 
 def overlay(defaults: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
@@ -135,7 +138,7 @@ def _load_claims(folder: Folder) -> _Claims:
         return _Claims({})
 
 
-def _execute(folder: Folder, transitions: Sequence[Transition]) -> dict[Address, str]:
+def _execute(folder: Folder, transitions: Sequence[Transition], secrets: Secrets) -> dict[Address, str]:
     """What went wrong, by address. Removals come first, since what they free may be wanted by another component."""
     claims = _load_claims(folder)
     errors: dict[Address, str] = {}
@@ -145,8 +148,8 @@ def _execute(folder: Folder, transitions: Sequence[Transition]) -> dict[Address,
             if transition.target == ABSENT:
                 _remove(folder, claims, transition)
             else:
-                wanted.append((transition, _claim(folder, claims, transition)))
-        except (OSError, Unrenderable, _Taken) as error:
+                wanted.append((transition, _claim(folder, claims, transition, secrets)))
+        except (OSError, Unrenderable, Unresolved, _Taken) as error:
             errors[transition.address] = _words(error, _path(transition.after or transition.before))
     claims.save(folder)
     for transition, want in wanted:
@@ -159,9 +162,9 @@ def _execute(folder: Folder, transitions: Sequence[Transition]) -> dict[Address,
     return errors
 
 
-def _claim(folder: Folder, claims: _Claims, transition: Transition) -> _Wanted:
+def _claim(folder: Folder, claims: _Claims, transition: Transition, secrets: Secrets) -> _Wanted:
     """What the component's file shall be, once it is sure that the place is the component's to write."""
-    want = _wanted(transition.address, transition.after or transition.before or {})
+    want = _wanted(transition.address, transition.after or transition.before or {}, secrets)
     owner = claims.owner(want.path)
     taken = owner not in (None, transition.address)
     if taken and claims.is_new(want.path):
@@ -196,16 +199,16 @@ def _remove(folder: Folder, claims: _Claims, transition: Transition, keep: str =
         claims.release(path)
 
 
-def _look(folder: Folder, record: Record) -> Observation | None:
+def _look(folder: Folder, record: Record, secrets: Secrets) -> Observation | None:
+    path = _path(record.body())
     try:
-        want = _wanted(record.address, record.body())
-        found = folder.read(want.path)
-    except (OSError, Unrenderable) as error:
-        return Observation(record.address, record.state, _words(error, _path(record.body())))
-    if found is None:
-        return Observation(record.address, ABSENT, f"{want.path}: missing")
-    drift = _drift(found, want.file)
-    return Observation(record.address, record.state, f"{want.path}: {drift}") if drift else None
+        found = folder.read(path)
+        if found is None:
+            return Observation(record.address, ABSENT, f"{path}: missing")
+        drift = _drift(found, _wanted(record.address, record.body(), secrets).file)
+    except (OSError, Unrenderable, Unresolved) as error:
+        return Observation(record.address, record.state, _words(error, path))
+    return Observation(record.address, record.state, f"{path}: {drift}") if drift else None
 
 
 def _drift(found: File, wanted: File) -> str:
@@ -226,14 +229,23 @@ def _changed_lines(one: Sequence[bytes], other: Sequence[bytes]) -> int:
     return max(len(one) - head - tail, len(other) - head - tail, 1)
 
 
-def _wanted(address: Address, manifest: Mapping[str, Any]) -> _Wanted:
-    """The file that `manifest` asks for. Raises Unrenderable."""
+def _wanted(address: Address, manifest: Mapping[str, Any], secrets: Secrets) -> _Wanted:
+    """The file that `manifest` asks for, with its secrets in it. Raises Unrenderable and Unresolved."""
     spec = manifest.get("spec", {})
     path = _path(manifest)
     if not path or any(name.startswith(OWN_PREFIX) for name in path.split("/")):
         raise Unrenderable(f"spec.path is {path!r}, which cannot be a component's file")
-    values = overlay(spec.get("defaults", {}), spec.get("values", {}))
-    return _Wanted(path, File(render(spec.get("format", "json"), values, address), _mode(spec.get("mode", "0644"))))
+    values = _values(spec)
+    mode = _mode(spec.get("mode"), secret=any(references(values)))
+    return _Wanted(path, File(render(spec.get("format", "json"), secrets.fill(values), address), mode))
+
+
+def _values(spec: Mapping[str, Any]) -> dict[str, Any]:
+    """The values of all parts of `spec`, its secrets still as references."""
+    merged: dict[str, Any] = {}
+    for part in ("defaults", "values", "secrets"):
+        merged = overlay(merged, mark(spec.get(part, {}), ("spec", part)))
+    return merged
 
 
 def _path(manifest: Mapping[str, Any] | None) -> str:
@@ -241,13 +253,18 @@ def _path(manifest: Mapping[str, Any] | None) -> str:
     return path
 
 
-def _mode(text: str) -> int:
+def _mode(text: str | None, *, secret: bool) -> int:
+    """The permission bits that `spec.mode` asks for. Nobody but the owner and the group may read a `secret` file."""
+    if text is None:
+        return 0o600 if secret else 0o644
     try:
         mode = int(text, 8)
     except ValueError:
         mode = -1
     if not 0 <= mode <= _PERMISSIONS:
         raise Unrenderable(f"spec.mode is {text!r}: write permission bits in octal, such as '0640'")
+    if secret and mode & _OF_OTHERS:
+        raise Unrenderable(f"spec.mode is {text!r}, which opens a file with secrets to everyone: use '0600' or '0640'")
     return mode
 
 

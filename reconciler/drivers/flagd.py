@@ -15,6 +15,7 @@ from typing import Any, NamedTuple, cast
 import orjson
 
 from reconciler.drivers.atomic import Folder, explain, open_folder
+from reconciler.drivers.secrets import Secrets
 from reconciler.drivers.targeting import BadFlag, check_flag
 from reconciler.model.address import Address, parse_address
 from reconciler.model.lifecycle import ABSENT
@@ -93,7 +94,7 @@ class FlagdDriver:
         return ()
 
 
-def open_driver(place: Path) -> Driver:
+def open_driver(place: Path, secrets: Secrets) -> Driver:
     return FlagdDriver(place)
 
 

@@ -9,6 +9,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, cast
 
+from reconciler.drivers.guard import GuardedDriver
+from reconciler.drivers.secrets import Secrets
 from reconciler.ports import Driver
 
 if TYPE_CHECKING:
@@ -37,12 +39,19 @@ class BrokenDriver(Exception):
         self.reason = reason
 
 
-def load_driver(name: str, place: Path) -> Driver:
-    """The driver `name`, writing below the absolute folder `place`. Raises UnknownDriver and BrokenDriver."""
+def load_driver(name: str, place: Path, secrets: Secrets | None = None) -> Driver:
+    """The driver `name`, writing below the absolute folder `place`, with the secrets that it may read (None: it finds
+    none). Nothing that it says holds one. Raises UnknownDriver and BrokenDriver."""
     module = _built_in(name) or _third_party(name)
     if module is None:
         raise UnknownDriver(name, known_drivers())
-    return cast("Driver", module.open_driver(place))
+    secrets = secrets or Secrets(place, {})
+    return GuardedDriver(module.open_driver(place, secrets), secrets)
+
+
+def is_built_in(name: str) -> bool:
+    """Whether the driver `name` comes with this program."""
+    return _built_in(name) is not None
 
 
 def known_drivers() -> tuple[str, ...]:

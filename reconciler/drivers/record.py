@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from reconciler.drivers.secrets import Secrets
 from reconciler.model.outcome import Health, Outcome, Transition
 from reconciler.model.record import Observation, Record
 from reconciler.ports import Driver
@@ -28,5 +29,5 @@ class RecordDriver:
         return ()
 
 
-def open_driver(place: Path) -> Driver:
+def open_driver(place: Path, secrets: Secrets) -> Driver:
     return RecordDriver()

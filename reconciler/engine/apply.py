@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 
 from reconciler.engine.executor import Control, Executor
 from reconciler.engine.records import after_refresh
 from reconciler.model.diagnostics import Diagnostic, Invalid
 from reconciler.model.event import RunFinished, Summary
+from reconciler.model.history import Intent, Run
 from reconciler.model.plan import Base, Mode, Plan
 from reconciler.model.resource import Revision
-from reconciler.ports import Clock, DriverFor, Emit, Locking, Run, StateStore, StateWriter, Write
+from reconciler.ports import Clock, DriverFor, Emit, Locking, StateStore, StateWriter, Write
 
 
 def apply_plan(
@@ -27,6 +28,7 @@ def apply_plan(
     with store.write(locking.info, locking.timeout) as writer:
         recorded = store.load()
         _refuse_stale(plan, Base(recorded.lineage, recorded.serial))
+        _refuse_unsettled([intent for intent in store.pending() if intent.key not in control.unsettled])
         if plan.options.mode is Mode.REFRESH_ONLY:
             return _refresh(plan, run, writer, emit)
         executor = Executor(plan, run, recorded.records, writer, driver_for, clock, emit)
@@ -41,11 +43,22 @@ def refuse_guarded(plan: Plan, overridden: Collection[str]) -> None:
 
 
 def refuse_moved(plan: Plan, revision: Revision, schemas: str) -> None:
-    """Raises Invalid where a saved plan was made from other files or other schemas than are there now."""
+    """Raises Invalid where a saved plan was made from another commit, other files or other schemas than are there
+    now."""
     if plan.revision.tree != revision.tree:
         raise Invalid(_stale(f"The manifests changed since it was made{_commits(plan.revision, revision)}."))
+    if plan.revision.commit != revision.commit:
+        raise Invalid(_stale(f"The manifests are the same, but not their commit{_commits(plan.revision, revision)}."))
     if plan.schemas != schemas:
         raise Invalid(_stale("The schemas changed since it was made."))
+
+
+def refuse_other_drivers(pinned: Mapping[str, str], present: Mapping[str, str]) -> None:
+    """Raises Invalid where a saved plan was made with other drivers than are there now (their versions by name)."""
+    for name, version in pinned.items():
+        now = present.get(name, "gone")
+        if now != version:
+            raise Invalid(_stale(f"It was made with the driver {name} of {version}, which is {now} now."))
 
 
 def _refuse_stale(plan: Plan, base: Base) -> None:
@@ -55,8 +68,17 @@ def _refuse_stale(plan: Plan, base: Base) -> None:
         raise Invalid(_stale("It was made for another state: the lineages differ."))
     if made_from.serial != base.serial:
         raise Invalid(
-            _stale(f"The state moved from serial {made_from.serial} to {base.serial}: someone applied in between.")
+            _stale(
+                f"The state moved from serial {made_from.serial} to {base.serial}: this plan, or another one, was "
+                "applied since it was made. A plan is applied once."
+            )
         )
+
+
+def _refuse_unsettled(pending: Sequence[Intent]) -> None:
+    if pending:
+        verb, address = pending[0].verb, pending[0].address
+        raise Invalid(_stale(f"Since it was made, a run died while it carried out {verb} on {address}."))
 
 
 def _stale(detail: str) -> Diagnostic:

@@ -1,45 +1,39 @@
 """Carries out a plan: journal the intent, ask the driver, record the outcome.
 
-The executor works from the plan alone. One thread, the caller's, writes the state; drivers run in a pool. What is
-ready at the same moment is journalled in one transaction, and what finished at the same moment is recorded in one.
-A step that fails leaves the rest running, but for what depends on it.
+The executor works from the plan alone. One thread, the caller's, writes the state; drivers run in others. What is ready
+at the same moment is journalled in one transaction, and what finished at the same moment is recorded in one. A step
+that fails leaves the rest running, but for what depends on it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import NamedTuple
 
-from reconciler.engine.records import NOTHING, after_failure, after_success
+from reconciler.engine.calls import Call, Calls, Ended
+from reconciler.engine.records import NOTHING, after_failure, after_success, intent
 from reconciler.engine.schedule import Schedule
 from reconciler.model.address import Address
 from reconciler.model.change import Action, Change
 from reconciler.model.event import RunFinished, RunStarted, StepFinished, StepSkipped, StepStarted, Summary
-from reconciler.model.outcome import Outcome, Transition
+from reconciler.model.history import Intent, Run
+from reconciler.model.outcome import Transition
 from reconciler.model.plan import Plan, Step
 from reconciler.model.record import Record
-from reconciler.ports import Clock, Driver, DriverFor, Emit, Run, StateWriter, Write
+from reconciler.ports import Clock, DriverFor, Emit, StateError, StateWriter, Write
 
 Stop = Callable[[], bool]
 """Says whether the user asked to end the run; asked before each new step."""
 
 
 class Control(NamedTuple):
-    """How many calls of drivers may run at once, and when to end early."""
+    """How many calls of drivers may run at once, and when to end early. `unsettled` are the keys of the intents of
+    earlier runs that are known to be open: the run goes on in spite of them."""
 
     parallelism: int
     stop: Stop
-
-
-class _Task(NamedTuple):
-    """Some steps that one call of a driver carries out; `queue` is the driver's name in the plan."""
-
-    queue: str
-    driver: Driver
-    steps: tuple[Step, ...]
-    transitions: tuple[Transition, ...]
-    started: float
+    unsettled: frozenset[str] = frozenset()
 
 
 class Executor:
@@ -65,21 +59,24 @@ class Executor:
         self._driver_for = driver_for
         self._clock = clock
         self._emit = emit
-        self._running: dict[Future[Sequence[Outcome]], _Task] = {}
+        self._calls = Calls(clock)
+        self._stuck: dict[str, Address] = {}
         self._finished: list[Change] = []
         self._failed: list[Address] = []
         self._skipped: dict[Address, None] = {}
 
     def execute(self, control: Control) -> Summary:
         """Runs the plan to its end, or to the next safe point after `control.stop` says so. Raises StateError where the
-        state can no longer be written."""
+        state can no longer be written, once what runs has ended and what can still be recorded of it is."""
         began = self._clock.monotonic()
         self._emit(RunStarted(len(self._steps)))
         self._writer.begin(self._run)
-        with ThreadPoolExecutor(control.parallelism) as pool:
-            while (not control.stop() and self._start(pool, control.parallelism)) or self._running:
-                done, _ = wait(self._running, return_when=FIRST_COMPLETED)
-                self._settle([(self._running.pop(future), future) for future in done])
+        try:
+            while (not control.stop() and self._start(control.parallelism)) or self._calls:
+                self._settle(self._calls.wait())
+        except StateError:
+            self._wind_up()
+            raise
         for step in self._schedule.rest():
             self._skip(step, because="")
         summary = self._summary(self._clock.monotonic() - began)
@@ -87,22 +84,23 @@ class Executor:
         self._emit(RunFinished(summary))
         return summary
 
-    def _start(self, pool: ThreadPoolExecutor, parallelism: int) -> bool:
+    def _start(self, parallelism: int) -> bool:
         """Starts what may run now; tells whether anything did."""
-        tasks = [self._task(queue, steps) for queue, steps in self._choose(parallelism - len(self._running))]
-        if not tasks:
+        self._give_up_stuck()
+        calls = [self._call(queue, steps) for queue, steps in self._choose(parallelism - len(self._calls))]
+        if not calls:
             return False
-        self._writer.intend([transition for task in tasks if task.driver.acts for transition in task.transitions])
-        for task in tasks:
-            for step in task.steps:
+        self._writer.intend([self._intent(step) for call in calls if call.driver.acts for step in call.steps])
+        for call in calls:
+            for step in call.steps:
                 self._emit(StepStarted(step))
-            self._running[pool.submit(task.driver.execute, task.transitions)] = task
+            self._calls.start(call)
         return True
 
     def _choose(self, free: int) -> list[tuple[str, tuple[Step, ...]]]:
         """The next calls, at most `free`: all that is ready for a driver that batches (one call at a time), else step
         by step."""
-        busy = {task.queue for task in self._running.values()}
+        busy = self._calls.queues()
         calls: list[tuple[str, tuple[Step, ...]]] = []
         for queue in self._schedule.queues():
             batches = self._driver_for(queue).batches
@@ -113,16 +111,27 @@ class Executor:
                 calls.extend((queue, (step,)) for step in self._schedule.take(queue, room))
         return calls
 
-    def _task(self, queue: str, steps: tuple[Step, ...]) -> _Task:
+    def _give_up_stuck(self) -> None:
+        """Skips what waits for a driver that batches and never answered: a second call could meet the first one."""
+        for queue in self._schedule.queues():
+            for step in self._schedule.take(queue) if queue in self._stuck else ():
+                self._skip(step, because=self._stuck[queue])
+                self._skip_followers(step, because=self._stuck[queue])
+
+    def _call(self, queue: str, steps: tuple[Step, ...]) -> Call:
         transitions = tuple(self._transition(step) for step in steps)
-        return _Task(queue, self._driver_for(queue), steps, transitions, self._clock.monotonic())
+        return Call(queue, self._driver_for(queue), steps, transitions, self._clock.monotonic())
+
+    def _intent(self, step: Step) -> Intent:
+        current = self._records.get(step.address)
+        return intent(self._changes[step.address], step, self._key(step), current, self._run.commit)
 
     def _transition(self, step: Step) -> Transition:
         change = self._changes[step.address]
         record = self._records.get(step.address)
         after = change.after
         return Transition(
-            key=f"{self._run.id}/{step.number}",
+            key=self._key(step),
             address=step.address,
             kind=change.kind,
             verb=step.verb,
@@ -133,18 +142,24 @@ class Executor:
             timeout=step.timeout,
         )
 
-    def _settle(self, done: Iterable[tuple[_Task, Future[Sequence[Outcome]]]]) -> None:
-        """Records what came of each finished task, in one transaction, and then tells of it."""
+    def _key(self, step: Step) -> str:
+        return f"{self._run.id}/{step.number}"
+
+    def _settle(self, ended: Sequence[Ended]) -> None:
+        """Records what came of each call, in one transaction, and then tells of it."""
         settled = [
-            (step, outcome.error, task.started)
-            for task, future in done
-            for step, outcome in zip(task.steps, _outcomes(task, future), strict=True)
+            (step, outcome.error, call.started)
+            for call, outcomes, _ in ended
+            for step, outcome in zip(call.steps, outcomes, strict=True)
         ]
         self._writer.settle([self._write(step, error) for step, error, _ in settled])
         now = self._clock.monotonic()
         for step, error, started in settled:
             self._emit(StepFinished(step, error, now - started, last=self._last[step.address] == step.number))
             self._follow(step, error)
+        for call, _, given_up in ended:
+            if given_up and call.driver.batches:
+                self._stuck[call.queue] = call.steps[0].address
 
     def _write(self, step: Step, error: str) -> Write:
         change = self._changes[step.address]
@@ -162,12 +177,25 @@ class Executor:
     def _follow(self, step: Step, error: str) -> None:
         if error:
             self._failed.append(step.address)
-            for skipped in self._schedule.failed(step):
-                self._skip(skipped, because=step.address)
+            self._skip_followers(step, because=step.address)
             return
         self._schedule.succeeded(step)
         if self._last[step.address] == step.number:
             self._finished.append(self._changes[step.address])
+
+    def _wind_up(self) -> None:
+        """Waits for what still runs, and records of it and of the run's end what the state still takes. The rest stays
+        an open intent, for the next run to settle."""
+        while self._calls:
+            ended = self._calls.wait()
+            with suppress(StateError):
+                self._settle(ended)
+        with suppress(StateError):
+            self._writer.finish("failed")
+
+    def _skip_followers(self, step: Step, because: Address) -> None:
+        for skipped in self._schedule.failed(step):
+            self._skip(skipped, because)
 
     def _skip(self, step: Step, because: Address) -> None:
         self._skipped[step.address] = None
@@ -185,16 +213,6 @@ class Executor:
             interrupted=bool(self._schedule.rest()),
             elapsed=elapsed,
         )
-
-
-def _outcomes(task: _Task, future: Future[Sequence[Outcome]]) -> Sequence[Outcome]:
-    """What the driver answered; an exception in it fails all steps of the call."""
-    error = future.exception()
-    if error is None and len(future.result()) == len(task.steps):
-        return future.result()
-    fault = f"{type(error).__name__}: {error}" if error else "it answered for other components than it was asked about"
-    text = f"the {task.driver.name} driver has a bug: {fault}"
-    return [Outcome(step.address, text) for step in task.steps]
 
 
 def _verdict(summary: Summary) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from reconciler.model.diagnostics import Diagnostic, Diagnostics, Invalid
 from reconciler.model.kind import Catalogue
@@ -21,7 +21,7 @@ def explain(diagnostics: Diagnostics, store: StateStore) -> Diagnostics:
 def observe(recorded: RecordedState, catalogue: Catalogue, driver_for: DriverFor) -> tuple[Observation, ...]:
     """What the drivers see of everything recorded, one call a driver. Raises Invalid where one cannot look."""
     by_driver = _by_driver(recorded.records.values(), catalogue)
-    return tuple(seen for name, records in by_driver.items() for seen in _observe_with(driver_for(name), records))
+    return tuple(seen for name, records in by_driver.items() for seen in observe_with(driver_for(name), records))
 
 
 def _by_driver(records: Iterable[Record], catalogue: Catalogue) -> Mapping[str, list[Record]]:
@@ -36,7 +36,8 @@ def _by_driver(records: Iterable[Record], catalogue: Catalogue) -> Mapping[str, 
     return by_driver
 
 
-def _observe_with(driver: Driver, records: list[Record]) -> Iterable[Observation]:
+def observe_with(driver: Driver, records: Sequence[Record]) -> Iterable[Observation]:
+    """What `driver` sees of `records`. Raises Invalid where it cannot look."""
     try:
         return list(driver.observe(records))
     except OSError as error:

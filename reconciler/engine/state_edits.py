@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import orjson
 
+from reconciler.engine.records import as_applied
 from reconciler.model.address import Address, parse_address
 from reconciler.model.diagnostics import Diagnostic, Invalid
-from reconciler.model.record import Record, RecordedState, Status
-from reconciler.model.resource import DesiredState, Resource
-from reconciler.ports import Locking, Run, StateStore, Write
+from reconciler.model.history import Run
+from reconciler.model.record import Record, RecordedState
+from reconciler.model.resource import DesiredState
+from reconciler.ports import Locking, StateStore, Write
 
 
 def adopt(desired: DesiredState, address: Address, run: Run, store: StateStore, locking: Locking) -> Record:
@@ -16,7 +18,7 @@ def adopt(desired: DesiredState, address: Address, run: Run, store: StateStore, 
     resource = desired.resources.get(address)
     if resource is None:
         raise Invalid(_unknown(address, "the manifests", "Write its manifest first."))
-    record = _as_applied(resource, desired.revision.commit)
+    record = as_applied(resource, desired.revision.commit)
     with store.write(locking.info, locking.timeout) as writer:
         if address in store.load().records:
             raise Invalid(
@@ -58,20 +60,6 @@ def forget(addresses: tuple[Address, ...], run: Run, store: StateStore, locking:
         writer.begin(run)
         writer.settle([Write(address, None, "rm") for address in addresses])
         writer.finish("ok")
-
-
-def _as_applied(resource: Resource, commit: str) -> Record:
-    return Record(
-        address=resource.address,
-        kind=resource.kind,
-        state=resource.state,
-        status=Status.OK,
-        fingerprint=resource.fingerprint,
-        manifest=resource.manifest,
-        references=orjson.dumps(resource.dependencies),
-        source=f"{resource.path}:{resource.line}",
-        commit=commit,
-    )
 
 
 def _redirected(record: Record, source: Address, target: Address) -> Record:

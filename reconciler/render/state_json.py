@@ -49,20 +49,27 @@ def _listed(records: Iterable[Record], single: bool) -> Any:
 
 
 def facts(record: Record) -> dict[str, Any]:
-    """Everything that is known of a component, as JSON values."""
+    """Everything that is known of a component, as JSON values.
+
+    The manifest is `document` (null before the first success) together with `metadata` and `spec`.
+    """
     body = record.body()
+    shown: dict[str, Any] = {name: body.pop(name) for name in ("metadata", "spec") if name in body}
+    if not record.manifest:
+        shown = {"metadata": {}, "spec": None}
     return {
         "address": record.address,
         "kind": record.kind,
         "name": parse_address(record.address).name,
         "state": record.state,
         "status": record.status.value,
-        "metadata": body.get("metadata", {}),
-        "spec": body.get("spec"),
+        "document": body if record.manifest else None,
+        **shown,
         "dependencies": list(record.dependencies),
         "fingerprint": record.fingerprint,
         "source": record.source,
         "commit": record.commit,
         "serial": record.serial,
         "error": record.error,
+        "failures": record.failures,
     }

@@ -22,6 +22,7 @@ import orjson
 
 from reconciler import __version__
 from reconciler.model.resource import Reference, Resource
+from reconciler.ports import CompileCache
 
 _MOST_FINDINGS = 20
 _RECENT_SHARE = 0.05
@@ -74,6 +75,25 @@ class FileCompileCache:
         except ValueError:
             return {}
         return known if isinstance(known, dict) else {}
+
+
+class ReadOnlyCache:
+    """What `cache` holds, for looking at other versions of a registry: they push out nothing of this one."""
+
+    def __init__(self, cache: CompileCache) -> None:
+        self._cache = cache
+
+    def load(self, schemas: str) -> _Entries:
+        return self._cache.load(schemas)
+
+    def store(self, schemas: str, entries: _Entries) -> None:
+        """Keeps nothing."""
+
+    def recall(self, digest: str) -> str | None:
+        return self._cache.recall(digest)
+
+    def remember(self, digest: str, finding: str) -> None:
+        """Keeps nothing."""
 
 
 def _load(path: Path, schemas: str) -> _Entries:

@@ -11,8 +11,9 @@ import subprocess
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
+from threading import Timer
 from types import TracebackType
-from typing import NamedTuple
+from typing import IO, NamedTuple, cast
 
 from reconciler.model.diagnostics import Diagnostic, Invalid
 
@@ -31,10 +32,22 @@ _ENVIRONMENT = {
     "GIT_CONFIG_NOSYSTEM": "1",
     "LC_ALL": "C",
 }
-_KEPT = frozenset({"GIT_CONFIG_GLOBAL", "GIT_CEILING_DIRECTORIES", "GIT_DISCOVERY_ACROSS_FILESYSTEM"})
-"""Of the GIT_ variables around us: those that say where to look. GIT_DIR and its like would name another repository."""
+_KEPT = frozenset(
+    {
+        "GIT_CONFIG_GLOBAL",
+        "GIT_CEILING_DIRECTORIES",
+        "GIT_DISCOVERY_ACROSS_FILESYSTEM",
+        "GIT_AUTHOR_NAME",
+        "GIT_AUTHOR_EMAIL",
+        "GIT_COMMITTER_NAME",
+        "GIT_COMMITTER_EMAIL",
+    }
+)
+"""Of the GIT_ variables around us: those that say where to look and who the user is. GIT_DIR and its like would name
+another repository."""
 
 _TIMEOUT = 120.0
+_CHUNK = 1 << 16
 _COMMIT_ID = re.compile(r"[0-9a-f]{40}")
 
 
@@ -46,12 +59,17 @@ class GitError(Invalid):
         self.words = words.strip()
 
 
+class TooMuch(Exception):
+    """git has more to say than is read of it."""
+
+
 class Process:
     """A git that runs: start several in `with`, then wait for each. Leaving the `with` ends it."""
 
-    def __init__(self, command: str, running: subprocess.Popen[bytes]) -> None:
+    def __init__(self, command: str, running: subprocess.Popen[bytes], data: bytes | None) -> None:
         self._command = command
         self._running = running
+        self._data = data
 
     def __enter__(self) -> Process:
         return self
@@ -65,34 +83,69 @@ class Process:
     def wait(self, ok: tuple[int, ...] = (0,), timeout: float = _TIMEOUT) -> bytes:
         """Its output. Raises GitError for an exit code that is not in `ok`, and after `timeout` seconds."""
         try:
-            output, errors = self._running.communicate(timeout=timeout)
+            output, errors = self._running.communicate(self._data, timeout=timeout)
         except subprocess.TimeoutExpired:
-            raise GitError(f"git {self._command} did not end within {timeout:g} s") from None
+            raise self._late(timeout) from None
         if self._running.returncode not in ok:
-            raise GitError(f"git {self._command} failed", errors.decode("utf-8", "backslashreplace"))
+            raise self._failed(errors)
         return output
 
+    def listing(self, most: int, timeout: float = _TIMEOUT) -> bytes:
+        """Its output, entries that end with NUL. Raises TooMuch once there are more than `most`, without reading on,
+        and GitError as `wait` does. For commands that read no input."""
+        output, errors = cast("IO[bytes]", self._running.stdout), cast("IO[bytes]", self._running.stderr)
+        chunks: list[bytes] = []
+        late = Timer(timeout, self._running.kill)
+        late.start()
+        try:
+            while chunk := output.read(_CHUNK):
+                chunks.append(chunk)
+                most -= chunk.count(b"\0")
+                if most < 0:
+                    raise TooMuch
+            words = errors.read()
+            if self._running.wait() and not late.is_alive():
+                raise self._late(timeout)
+        finally:
+            late.cancel()
+        if self._running.returncode:
+            raise self._failed(words)
+        return b"".join(chunks)
 
-def start(root: Path, *args: str, settings: Mapping[str, str] | None = None) -> Process:
-    """Starts `git ARGS` in `root`. `settings` are configuration for this one call. Raises GitError."""
+    def _late(self, timeout: float) -> GitError:
+        return GitError(f"git {self._command} did not end within {timeout:g} s")
+
+    def _failed(self, errors: bytes) -> GitError:
+        return GitError(f"git {self._command} failed", errors.decode("utf-8", "backslashreplace"))
+
+
+def start(root: Path, *args: str, settings: Mapping[str, str] | None = None, data: bytes | None = None) -> Process:
+    """Starts `git ARGS` in `root`. `settings` are configuration for this one call, `data` is what it reads from its
+    standard input. Raises GitError."""
     options = [part for setting in _SAFE for part in ("-c", setting)]
     try:
         running = subprocess.Popen(
             ["git", *options, *args],
             cwd=root,
             env=_environment(settings or {}),
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.DEVNULL if data is None else subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
         )
     except OSError as error:
         raise GitError("git cannot be run", str(error), "Install git, or put it on PATH.") from None
-    return Process(args[0], running)
+    return Process(args[0], running, data)
 
 
-def run_git(root: Path, *args: str, settings: Mapping[str, str] | None = None, timeout: float = _TIMEOUT) -> bytes:
-    """The output of `git ARGS` in `root`. Raises GitError."""
-    with start(root, *args, settings=settings) as process:
+def run_git(
+    root: Path,
+    *args: str,
+    settings: Mapping[str, str] | None = None,
+    data: bytes | None = None,
+    timeout: float = _TIMEOUT,
+) -> bytes:
+    """The output of `git ARGS` in `root`, which reads `data`. Raises GitError."""
+    with start(root, *args, settings=settings, data=data) as process:
         return process.wait(timeout=timeout)
 
 
@@ -120,6 +173,20 @@ def init_repository(root: Path) -> None:
         git.Repo.init(root).close()
     except (git.GitError, OSError) as error:
         raise GitError("git init failed", str(error)) from None
+
+
+def resolve_commit(root: Path, text: str) -> str:
+    """The full id of the commit that a user means by `text`: an id, a branch, a tag. Raises GitError."""
+    found = words = ""
+    if "\0" not in text:
+        try:
+            args = ("--verify", "--quiet", "--end-of-options", f"{text}^{{commit}}")
+            found = run_git(root, "rev-parse", *args).decode("ascii", "replace").strip()
+        except GitError as error:
+            words = error.words
+    if not _COMMIT_ID.fullmatch(found):
+        raise GitError(f"{text!r} names no commit here", words, "Name a commit by its id, a branch or a tag.")
+    return found
 
 
 class Commit(NamedTuple):

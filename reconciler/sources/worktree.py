@@ -11,12 +11,13 @@ import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from reconciler.model.diagnostics import Diagnostic, Invalid
-from reconciler.model.resource import Revision, Snapshot, SourceFile
+from reconciler.model.resource import Snapshot
 from reconciler.sources import git
+from reconciler.sources.findings import NESTED, Findings
 from reconciler.sources.paths import Globs, printable
 from reconciler.sources.reader import LINK, Reader, Refused
 
@@ -36,21 +37,14 @@ _STATUS = (
 
 _FILTERS = ("config", "--null", "--show-scope", "--name-only", "--get-regexp", r"^filter\.")
 
-_UNPRINTABLE = "has a name with characters that cannot be printed or are not UTF-8; rename it"
-_NESTED = "is another git repository; ureg reads only files of this one"
 _CONFLICT = "has merge conflicts; resolve them and run git add"
 
 
-@dataclass(slots=True)
-class _Findings:
-    """What a look at the tree collects: content ids by path, and why other paths have none."""
+@dataclass(slots=True, kw_only=True)
+class _Findings(Findings):
+    """What a look at the tree collects."""
 
-    globs: Globs
     reader: Reader
-    commit: str = ""
-    dirty: bool = False
-    ids: dict[str, str] = field(default_factory=dict)
-    refusals: dict[str, str] = field(default_factory=dict)
 
     def identify(self, path: str) -> None:
         """Gives `path` the id of what it holds now."""
@@ -58,10 +52,6 @@ class _Findings:
             self.ids[path] = blob_id(self.reader.read(path).data)
         except Refused as refused:
             self.refuse(path, str(refused))
-
-    def refuse(self, path: str, why: str) -> None:
-        self.ids[path] = ""
-        self.refusals[path] = why
 
     def hides_files(self, path: str) -> bool:
         """Whether `path` is a link in the place of a folder that the patterns reach into."""
@@ -88,17 +78,17 @@ class WorkTree:
 
     def _end(self, globs: Globs, listing: _Listing | None) -> Snapshot:
         with _open(self._root) as reader:
-            found = _Findings(globs, reader)
+            found = _Findings(globs, reader=reader)
             if listing:
                 listing.take(found)
             else:
                 _walk(self._root, found)
-            _check_names(found)
+            found.refuse_unprintable()
             for folder in globs.roots:
                 if why := folder and reader.obstacle(folder):
                     found.refuse(folder, why)
         self._ids, self._refusals = found.ids, found.refusals
-        return _snapshot(found)
+        return found.snapshot()
 
     def read(self, paths: Sequence[str]) -> Mapping[str, bytes]:
         contents: dict[str, bytes] = {}
@@ -135,20 +125,6 @@ def _open(root: Path) -> Reader:
     except OSError as error:
         summary = f"the folder {printable(str(root))} cannot be read"
         raise Invalid(Diagnostic("unreadable-root", summary, f"{error.strerror}.")) from None
-
-
-def _snapshot(found: _Findings) -> Snapshot:
-    files = sorted(found.ids.items())
-    digest = hashlib.blake2b("\0".join([part for pair in files for part in pair]).encode(), digest_size=20).hexdigest()
-    return Snapshot(tuple(map(SourceFile._make, files)), Revision(found.commit, digest, found.dirty))
-
-
-def _check_names(found: _Findings) -> None:
-    """Puts an escaped name in the place of one that could not be shown."""
-    for path in [path for path in found.ids if not path.isprintable()]:
-        del found.ids[path]
-        found.refusals.pop(path, None)
-        found.refuse(printable(path), _UNPRINTABLE)
 
 
 class _Listing:
@@ -207,7 +183,7 @@ def _take_odd(head: str, path: str, found: _Findings) -> None:
         return
     if mode == "160000":
         if found.globs.matches(path) or found.globs.reach(path):
-            found.refuse(path, _NESTED)
+            found.refuse(path, NESTED)
     elif mode == "120000":
         if found.globs.matches(path) or found.hides_files(path):
             found.refuse(path, LINK)
@@ -251,7 +227,7 @@ def _take_untracked(path: str, found: _Findings) -> None:
         # git shows a folder only where it is a repository of its own.
         if found.globs.reach(folder):
             found.dirty = True
-            found.refuse(folder, _NESTED)
+            found.refuse(folder, NESTED)
     elif found.globs.matches(path):
         found.dirty = True
         found.identify(path)

@@ -1,4 +1,4 @@
-"""Loads the SQL that ships with this package: the named queries and the numbered migrations."""
+"""Loads the SQL that ships with this package: the named queries and the numbered migrations of each database."""
 
 from __future__ import annotations
 
@@ -7,19 +7,23 @@ from functools import cache
 from pathlib import Path
 
 _HERE = Path(__file__).parent
+_NAME = re.compile(r"^-- name: (\w+)(?: \((\w+)\))?\n", re.MULTILINE)
+_COMMENT = re.compile(r"^--.*\n", re.MULTILINE)
 
 
 @cache
-def queries() -> dict[str, str]:
-    """The statements of queries.sql by their names."""
-    text = (_HERE / "queries.sql").read_text(encoding="utf-8")
-    parts = re.split(r"^-- name: (\w+)\n", text, flags=re.MULTILINE)[1:]
+def queries(dialect: str) -> dict[str, str]:
+    """The statements of queries.sql for the database `dialect` ("sqlite", "postgresql"), by their names. Parameters
+    are written `?`."""
+    parts = _NAME.split((_HERE / "queries.sql").read_text(encoding="utf-8"))[1:]
     return {
-        name: re.sub(r"^--.*\n", "", body, flags=re.MULTILINE).strip()
-        for name, body in zip(parts[::2], parts[1::2], strict=True)
+        name: _COMMENT.sub("", body).strip()
+        for name, only, body in zip(parts[::3], parts[1::3], parts[2::3], strict=True)
+        if only in {None, dialect}
     }
 
 
-def migrations() -> list[tuple[int, str]]:
-    """Number and script of every migration, in order."""
-    return [(int(path.stem), path.read_text(encoding="utf-8")) for path in sorted((_HERE / "migrations").glob("*.sql"))]
+def migrations(dialect: str) -> list[tuple[int, str]]:
+    """Number and script of every migration of a database, in order."""
+    folder = _HERE / "migrations" / dialect
+    return [(int(path.stem), path.read_text(encoding="utf-8")) for path in sorted(folder.glob("*.sql"))]

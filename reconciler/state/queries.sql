@@ -1,66 +1,191 @@
 -- name: load_meta
--- The lineage and the serial.
-SELECT lineage, serial FROM meta WHERE id = 1;
+-- The state as a whole: the columns of rows.Meta.
+SELECT lineage, serial, term, event_number, event_digest, total, checksum FROM meta WHERE id = 1;
 
--- name: load_records
--- Every record, its columns in the order of model.record.Record.
-SELECT address, kind, state, status, fingerprint, manifest, reference_list, source, commit_id, serial, error
-FROM record ORDER BY address;
+-- name: hold_meta (sqlite)
+-- The same; this writer is the only one already.
+SELECT lineage, serial, term, event_number, event_digest, total, checksum FROM meta WHERE id = 1;
+
+-- name: hold_meta (postgresql)
+-- The same, and other writers wait from here to the end of the transaction.
+SELECT lineage, serial, term, event_number, event_digest, total, checksum FROM meta WHERE id = 1 FOR UPDATE;
 
 -- name: set_meta
--- Moves the state on to a new serial.
-UPDATE meta SET lineage = ?, serial = ? WHERE id = 1;
+-- Moves the state on.
+UPDATE meta SET lineage = ?, serial = ?, term = ?, event_number = ?, event_digest = ?, total = ?, checksum = ?
+WHERE id = 1;
+
+-- name: clock (sqlite)
+-- The time of day by the database's clock, and that in some seconds: RFC 3339 in UTC, with milliseconds.
+SELECT strftime('%Y-%m-%dT%H:%M:%fZ', 'now'), strftime('%Y-%m-%dT%H:%M:%fZ', 'now', ? || ' seconds');
+
+-- name: clock (postgresql)
+-- The same.
+SELECT to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'),
+       to_char((clock_timestamp() + make_interval(secs => ?)) AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"');
+
+-- name: load_records
+-- Every record: the columns of model.record.Record, and the checksum.
+SELECT address, kind, state, status, fingerprint, manifest, reference_list, source, commit_id, serial, error, failures,
+       checksum
+FROM record;
+
+-- name: load_replaced (sqlite)
+-- What a writer must know of the records that it writes over; the addresses are a JSON list.
+SELECT address, manifest, checksum FROM record WHERE address IN (SELECT value FROM json_each(?));
+
+-- name: load_replaced (postgresql)
+-- The same.
+SELECT address, manifest, checksum FROM record WHERE address IN (SELECT json_array_elements_text(CAST(? AS json)));
+
+-- name: load_some_records (sqlite)
+-- Some records, as load_records gives them; the addresses are a JSON list.
+SELECT address, kind, state, status, fingerprint, manifest, reference_list, source, commit_id, serial, error, failures,
+       checksum
+FROM record WHERE address IN (SELECT value FROM json_each(?));
+
+-- name: load_some_records (postgresql)
+-- The same.
+SELECT address, kind, state, status, fingerprint, manifest, reference_list, source, commit_id, serial, error, failures,
+       checksum
+FROM record WHERE address IN (SELECT json_array_elements_text(CAST(? AS json)));
 
 -- name: put_record
 -- Writes a record over the one that was there.
-INSERT OR REPLACE INTO record
-(address, kind, state, status, fingerprint, manifest, reference_list, source, commit_id, serial, error)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+INSERT INTO record (address, kind, state, status, fingerprint, manifest, reference_list, source, commit_id, serial,
+                    error, failures, checksum)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (address) DO UPDATE SET
+    kind = excluded.kind, state = excluded.state, status = excluded.status, fingerprint = excluded.fingerprint,
+    manifest = excluded.manifest, reference_list = excluded.reference_list, source = excluded.source,
+    commit_id = excluded.commit_id, serial = excluded.serial, error = excluded.error, failures = excluded.failures,
+    checksum = excluded.checksum;
 
 -- name: delete_record
 -- Forgets a component that is gone.
 DELETE FROM record WHERE address = ?;
 
+-- name: put_manifest
+-- Keeps a manifest that a record had under its digest; the same one is kept once.
+INSERT INTO manifest (digest, body) VALUES (?, ?) ON CONFLICT (digest) DO NOTHING;
+
+-- name: load_manifest
+-- The manifest with a digest, if no record has it any more.
+SELECT body FROM manifest WHERE digest = ?;
+
+-- name: load_current_manifest
+-- The manifest that a component's record has.
+SELECT manifest FROM record WHERE address = ?;
+
+-- name: list_manifests
+-- The next manifests after a digest, for their verification.
+SELECT digest, body FROM manifest WHERE digest > ? ORDER BY digest LIMIT ?;
+
 -- name: append_event
--- Adds what happened to the journal.
-INSERT INTO event (run, time, address, verb, state, text, serial) VALUES (?, ?, ?, ?, ?, ?, ?);
+-- Adds an entry to the log: the columns of chain.Entry between its number and its digest.
+INSERT INTO event (number, time, run, address, verb, state, status, fingerprint, text, serial, manifest, rest, digest)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 
 -- name: list_events
+-- The next events after a number, for their verification.
+SELECT number, time, run, address, verb, state, status, fingerprint, text, serial, manifest, rest, digest
+FROM event WHERE number > ? ORDER BY number LIMIT ?;
+
+-- name: events_between
+-- Part of the log, oldest first: the columns of model.history.PastEvent.
+SELECT number, time, run, address, verb, state, status, fingerprint, text, serial, digest
+FROM event WHERE number BETWEEN ? AND ? ORDER BY number;
+
+-- name: events_of_run
+-- What one run did, oldest first; its events lie between two numbers.
+SELECT number, time, run, address, verb, state, status, fingerprint, text, serial, digest
+FROM event WHERE number BETWEEN ? AND ? AND run = ? ORDER BY number;
+
+-- name: events_of_address
 -- What happened to one component, oldest first.
-SELECT time, run, verb, state, text, serial FROM event WHERE address = ? ORDER BY id;
+SELECT number, time, run, address, verb, state, status, fingerprint, text, serial, digest
+FROM event WHERE address = ? ORDER BY serial, number;
+
+-- name: event_at
+-- When an event happened, the serial then, and its digest.
+SELECT time, serial, digest FROM event WHERE number = ?;
+
+-- name: changed_since
+-- Whom each event after a certain one was about.
+SELECT address FROM event WHERE number > ?;
+
+-- name: event_of_address_at
+-- The last event of a component up to a serial.
+SELECT state, status, fingerprint, manifest, rest
+FROM event WHERE address = ? AND serial <= ? ORDER BY serial DESC, number DESC LIMIT 1;
 
 -- name: begin_run
 -- Notes that a run starts.
-INSERT INTO run (id, operation, who, commit_id, tree, started) VALUES (?, ?, ?, ?, ?, ?);
+INSERT INTO run (id, operation, who, commit_id, tree, started, finished, outcome, first_event, last_event, checksum)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 
 -- name: finish_run
 -- Notes how a run ended.
-UPDATE run SET finished = ?, outcome = ? WHERE id = ?;
+UPDATE run SET finished = ?, outcome = ?, last_event = ?, checksum = ? WHERE id = ?;
 
 -- name: list_runs
--- Every run, oldest first.
-SELECT id, operation, who, commit_id, tree, started, finished, outcome FROM run ORDER BY started, rowid;
+-- Every run, newest first: the columns of rows.RunRow.
+SELECT id, operation, who, commit_id, tree, started, finished, outcome, first_event, last_event, checksum
+FROM run ORDER BY first_event DESC;
+
+-- name: open_runs
+-- The runs that have not ended.
+SELECT id, operation, who, commit_id, tree, started, finished, outcome, first_event, last_event, checksum
+FROM run WHERE outcome = '' ORDER BY first_event;
+
+-- name: load_run
+-- One run.
+SELECT id, operation, who, commit_id, tree, started, finished, outcome, first_event, last_event, checksum
+FROM run WHERE id = ?;
+
+-- name: run_of_commit
+-- The newest run that applied a commit.
+SELECT id, operation, who, commit_id, tree, started, finished, outcome, first_event, last_event, checksum
+FROM run WHERE commit_id = ? ORDER BY first_event DESC LIMIT 1;
 
 -- name: put_intent
 -- Notes what a driver is about to do.
-INSERT OR REPLACE INTO intent (address, key, run, time, verb, source, target) VALUES (?, ?, ?, ?, ?, ?, ?);
+INSERT INTO intent (address, key, verb, source, target, attempt, record_before, record_after, checksum)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (address) DO UPDATE SET
+    key = excluded.key, verb = excluded.verb, source = excluded.source, target = excluded.target,
+    attempt = excluded.attempt, record_before = excluded.record_before, record_after = excluded.record_after,
+    checksum = excluded.checksum;
+
+-- name: list_intents
+-- What has not been answered for.
+SELECT address, key, verb, source, target, attempt, record_before, record_after, checksum
+FROM intent ORDER BY address;
+
+-- name: any_intent
+-- Whether there is one.
+SELECT 1 FROM intent LIMIT 1;
 
 -- name: delete_intent
 -- A driver has answered for a component.
 DELETE FROM intent WHERE address = ?;
 
--- name: clock
--- The time of day by the database's clock: RFC 3339 in UTC, with milliseconds.
-SELECT strftime('%Y-%m-%dT%H:%M:%fZ', 'now');
-
 -- name: load_lock
--- Who holds the lock: the columns of ports.LockInfo, and when its process started.
-SELECT holder, operation, who, pid, created, started FROM lock WHERE id = 1;
+-- The holder of the lock: the columns of lease.Holder.
+SELECT holder, operation, who, pid, started, created, expires, term FROM lock WHERE id = 1;
 
 -- name: take_lock
 -- Becomes the holder, instead of whoever was.
-INSERT OR REPLACE INTO lock (id, holder, operation, who, pid, started, created) VALUES (1, ?, ?, ?, ?, ?, ?);
+INSERT INTO lock (id, holder, operation, who, pid, started, created, expires, term)
+VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (id) DO UPDATE SET
+    holder = excluded.holder, operation = excluded.operation, who = excluded.who, pid = excluded.pid,
+    started = excluded.started, created = excluded.created, expires = excluded.expires, term = excluded.term;
+
+-- name: renew_lock
+-- Puts off the end of the lease, if the lock is still held for that term.
+UPDATE lock SET expires = ? WHERE id = 1 AND holder = ? AND term = ?;
 
 -- name: release_lock
--- Gives the lock back, if it is still ours.
-DELETE FROM lock WHERE holder = ?;
+-- Gives the lock back, if it is still held for that term.
+DELETE FROM lock WHERE id = 1 AND holder = ? AND term = ?;

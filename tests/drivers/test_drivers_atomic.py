@@ -68,7 +68,7 @@ def test_a_folder_that_is_not_there_is_empty(place: Path) -> None:
 def test_no_path_leads_out(place: Path, path: str) -> None:
     with open_folder(place, create=True) as folder:
         for act in (folder.read, folder.remove, lambda path: folder.write(path, b"x", 0o644)):
-            with pytest.raises(Refused, match="not a path below the output folder"):
+            with pytest.raises(Refused, match="not a path below this folder"):
                 act(path)
     assert tree(place.parent) == {"out"}
 

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 
 import orjson
 import pytest
 
+from reconciler.engine.calls import Call
 from reconciler.engine.executor import Control, Executor
 from reconciler.model.change import Action, Change, Reason, Side
 from reconciler.model.event import Event, StepFinished, StepSkipped, StepStarted, Summary
+from reconciler.model.history import Intent, Run
 from reconciler.model.outcome import Health, Outcome, Transition
 from reconciler.model.plan import Base, Options, Plan, Step
-from reconciler.model.record import Observation, Record, Status
+from reconciler.model.record import Observation, Record, RecordedState, Status
 from reconciler.model.resource import Revision
-from reconciler.ports import Run, StateError, Write
+from reconciler.ports import StateError, Write
 
 RUN = Run("run-1", "apply", "me@here", "c0ffee", "tree")
 
@@ -25,7 +29,7 @@ class Clock:
         return "2026-01-01T00:00:00Z"
 
     def monotonic(self) -> float:
-        return 0.0
+        return time.monotonic()
 
 
 class Writer:
@@ -34,13 +38,18 @@ class Writer:
     def __init__(self) -> None:
         self.log: list[tuple[str, object]] = []
         self.records: dict[str, Record | None] = {}
+        self.intents: list[Intent] = []
         self.broken = False
+        self.full_after = 10**6
 
     def begin(self, run: Run) -> None:
         self.log.append(("begin", run.id))
 
-    def intend(self, transitions: Sequence[Transition]) -> None:
-        self.log.append(("intend", tuple(t.address for t in transitions)))
+    def intend(self, intents: Sequence[Intent]) -> None:
+        if len(self.intents) >= self.full_after:
+            raise StateError("The disk is full.")
+        self.intents += intents
+        self.log.append(("intend", tuple(intent.address for intent in intents)))
 
     def settle(self, writes: Sequence[Write]) -> int:
         if self.broken:
@@ -51,6 +60,9 @@ class Writer:
 
     def finish(self, outcome: str) -> None:
         self.log.append(("finish", outcome))
+
+    def replace(self, recorded: RecordedState, why: str) -> int:
+        raise AssertionError("An executor replaces nothing.")
 
 
 class FaultyDriver:
@@ -93,8 +105,8 @@ def plan(*changes: Change, steps: Sequence[Step]) -> Plan:
     )
 
 
-def create(number: int, name: str, *requires: int) -> Step:
-    return Step(number, f"thing/{name}", "create", "absent", "present", requires)
+def create(number: int, name: str, *requires: int, timeout: float = 0.0) -> Step:
+    return Step(number, f"thing/{name}", "create", "absent", "present", requires, timeout)
 
 
 class Bench:
@@ -142,6 +154,44 @@ def test_every_intent_is_durable_before_its_driver_acts() -> None:
     assert sorted(seen) == ["run-1/0", "run-1/1", "run-1/2"]
     assert bench.writer.log[0] == ("begin", "run-1")
     assert bench.writer.log[-1] == ("finish", "ok")
+
+
+def test_an_intent_holds_the_record_before_and_the_one_after() -> None:
+    old = Record("thing/a", "Thing", "present", Status.FAILED, "old", b"{}", error="no space", failures=2)
+    step = Step(0, "thing/a", "update", "present", "present", ())
+    bench = Bench(plan(change("a", Action.UPDATE, ("update",)), steps=[step]), FaultyDriver(), [old])
+    bench.execute()
+    (intent,) = bench.writer.intents
+    assert (intent.key, intent.verb, intent.source, intent.target) == ("run-1/0", "update", "present", "present")
+    assert (intent.attempt, intent.before, intent.after) == (3, old, bench.writer.records["thing/a"])
+    assert intent.after is not None
+    assert (intent.after.fingerprint, intent.after.failures, intent.after.error) == ("new", 0, "")
+
+
+def test_the_intent_of_a_removal_has_nothing_after() -> None:
+    old = Record("thing/a", "Thing", "present", Status.OK, "old", b"{}")
+    made = plan(change("a", Action.DELETE, ("delete",)), steps=[Step(0, "thing/a", "delete", "present", "absent", ())])
+    bench = Bench(made, FaultyDriver(), [old])
+    bench.execute()
+    assert [(intent.before, intent.after) for intent in bench.writer.intents] == [(old, None)]
+
+
+def test_a_driver_that_does_not_act_is_not_journalled() -> None:
+    driver = FaultyDriver()
+    driver.acts = False
+    bench = Bench(THREE, driver)
+    assert bench.execute().added == 3
+    assert bench.writer.intents == []
+
+
+def test_failures_in_a_row_are_counted() -> None:
+    old = Record("thing/a", "Thing", "present", Status.FAILED, "old", b"{}", failures=4)
+    step = Step(0, "thing/a", "update", "present", "present", ())
+    bench = Bench(plan(change("a", Action.UPDATE, ("update",)), steps=[step]), FaultyDriver(lambda _: "no"), [old])
+    bench.execute()
+    record = bench.writer.records["thing/a"]
+    assert record is not None
+    assert record.failures == 5
 
 
 def test_a_failure_is_recorded_and_stops_only_what_depends_on_it() -> None:
@@ -250,6 +300,128 @@ def test_a_state_that_cannot_be_written_ends_the_run() -> None:
     with pytest.raises(StateError, match="disk is full"):
         bench.execute()
     assert not any(isinstance(event, StepFinished) for event in bench.events)
+
+
+def test_a_full_disk_ends_the_run_with_what_was_running_recorded() -> None:
+    bench = Bench(THREE, FaultyDriver())
+    bench.writer.full_after = 2
+    with pytest.raises(StateError, match="disk is full"):
+        bench.execute(parallelism=2)
+    assert set(bench.writer.records) == {"thing/a", "thing/c"}
+    assert bench.writer.log[-1] == ("finish", "failed")
+
+
+def test_a_lost_state_does_not_end_the_run_before_its_drivers() -> None:
+    ended: list[str] = []
+
+    def behave(transition: Transition) -> str:
+        time.sleep(0.05 if transition.address == "thing/c" else 0)
+        ended.append(transition.address)
+        return ""
+
+    bench = Bench(THREE, FaultyDriver(behave))
+    bench.writer.broken = True
+    with pytest.raises(StateError):
+        bench.execute()
+    assert ended == ["thing/a", "thing/c"]
+
+
+class Hanging:
+    """Never answers for thing/a, until it is let go."""
+
+    def __init__(self) -> None:
+        self.let_go = threading.Event()
+
+    def __call__(self, transition: Transition) -> str:
+        if transition.address == "thing/a":
+            self.let_go.wait(10)
+        return ""
+
+
+HANGS = plan(
+    change("a"),
+    change("b"),
+    change("c"),
+    change("d"),
+    steps=[create(0, "a", timeout=0.05), create(1, "b", 0), create(2, "c", timeout=0.05), create(3, "d", 2)],
+)
+
+
+def test_a_verb_that_hangs_is_given_up_and_the_rest_goes_on() -> None:
+    bench = Bench(HANGS, FaultyDriver(hanging := Hanging()))
+    began = time.monotonic()
+    summary = bench.execute()
+    assert time.monotonic() - began < 5
+    hanging.let_go.set()
+    assert (summary.failed, summary.skipped, summary.added) == (("thing/a",), ("thing/b",), 2)
+    assert not summary.interrupted
+    record = bench.writer.records["thing/a"]
+    assert record is not None
+    assert (record.error, record.status, record.state) == ("create did not end within 0.05s", Status.FAILED, "absent")
+
+
+def test_a_late_answer_is_ignored() -> None:
+    hanging = Hanging()
+
+    def behave(transition: Transition) -> str:
+        if transition.address == "thing/d":
+            time.sleep(0.15)  # thing/a is given up meanwhile
+            hanging.let_go.set()
+            time.sleep(0.05)
+        return hanging(transition)
+
+    bench = Bench(HANGS, FaultyDriver(behave))
+    assert bench.execute().added == 2
+    assert [what for name, what in bench.writer.log if name == "settle"].count(("thing/a",)) == 1
+
+
+def test_a_batch_that_hangs_stops_its_driver_for_the_run() -> None:
+    bench = Bench(HANGS, FaultyDriver(hanging := Hanging(), batches=True))
+    summary = bench.execute()
+    hanging.let_go.set()
+    assert (summary.failed, set(summary.skipped)) == (("thing/a", "thing/c"), {"thing/b", "thing/d"})
+    assert not summary.interrupted
+    assert len(bench.driver.calls) == 1
+
+
+def test_what_waits_for_a_stuck_driver_is_skipped_because_of_it() -> None:
+    hanging = Hanging()
+    quick, slow = FaultyDriver(), FaultyDriver(hanging, batches=True)
+    changes = [replace(change("a"), driver="slow"), change("b"), replace(change("c"), driver="slow"), change("d")]
+    steps = [create(0, "a", timeout=0.05), create(1, "b"), create(2, "c", 1), create(3, "d", 2)]
+    bench = Bench(plan(*changes, steps=steps), quick)
+    bench.executor = Executor(
+        plan(*changes, steps=steps),
+        RUN,
+        {},
+        bench.writer,
+        lambda name: slow if name == "slow" else quick,
+        Clock(),
+        bench.events.append,
+    )
+    summary = bench.execute()
+    hanging.let_go.set()
+    assert (summary.failed, summary.skipped, summary.added) == (("thing/a",), ("thing/c", "thing/d"), 1)
+    assert {event.because for event in bench.events if isinstance(event, StepSkipped)} == {"thing/a"}
+
+
+@pytest.mark.parametrize(("timeouts", "limit"), [((2.0, 5.0), 5.0), ((2.0, 0.0), 0.0), ((0.0,), 0.0)])
+def test_a_batch_has_the_longest_time_of_its_steps(timeouts: tuple[float, ...], limit: float) -> None:
+    steps = tuple(create(number, "x", timeout=timeout) for number, timeout in enumerate(timeouts))
+    assert Call("faulty", FaultyDriver(), steps, (), 0.0).limit == limit
+
+
+def test_a_driver_that_keeps_its_own_time_is_believed() -> None:
+    def behave(transition: Transition) -> str:
+        time.sleep(transition.timeout)
+        return "killed after its time was over"
+
+    made = plan(change("a"), steps=[create(0, "a", timeout=0.3)])
+    bench = Bench(made, FaultyDriver(lambda t: behave(t._replace(timeout=0.28))))
+    bench.execute()
+    record = bench.writer.records["thing/a"]
+    assert record is not None
+    assert record.error == "killed after its time was over"
 
 
 def test_each_component_is_started_and_finished_once() -> None:

@@ -15,7 +15,9 @@ from reconciler.model.diagnostics import Invalid
 from reconciler.model.plan import Base, Guard, Mode, Options, Plan, Step
 from reconciler.model.record import Observation, Record, Status
 from reconciler.model.resource import Revision
-from reconciler.planner.codec import decode, encode
+from reconciler.planner.codec import SavedPlan, decode, encode, is_signed
+
+KEY = b"k" * 32
 
 TEXT = st.text(max_size=8)
 TEXTS = st.lists(TEXT, max_size=2).map(tuple)
@@ -35,7 +37,9 @@ ACTIONS = st.sampled_from(Action)
 REASONS = st.sampled_from(Reason)
 FOUND = st.lists(DIFFERENCES, max_size=2).map(tuple)
 CHANGES = st.builds(Change, TEXT, TEXT, TEXT, ACTIONS, REASONS, SIDES, SIDES, TEXTS, FOUND, TEXT, TEXTS, TEXT)
-RECORDS = st.builds(Record, TEXT, TEXT, TEXT, st.sampled_from(Status), TEXT, BYTES, BYTES, TEXT, TEXT, NUMBERS, TEXT)
+RECORDS = st.builds(
+    Record, TEXT, TEXT, TEXT, st.sampled_from(Status), TEXT, BYTES, BYTES, TEXT, TEXT, NUMBERS, TEXT, NUMBERS
+)
 DRIFT = st.tuples(RECORDS, st.builds(Observation, TEXT, TEXT, TEXT))
 TIMEOUTS = st.floats(0, 1e6)
 
@@ -77,11 +81,13 @@ PLAN = Plan(
     (),
     "2026-01-01T00:00:00Z",
 )
+SAVED = SavedPlan(PLAN, {"d": "acme-drivers 1.2"})
+FILE = encode(SAVED, KEY)
 
 
 def refusal(data: bytes) -> str:
     with pytest.raises(Invalid) as caught:
-        decode(data)
+        decode(data, None)
     (finding,) = caught.value.diagnostics
     assert finding.code == "plan-invalid"
     assert "-out" in finding.hint
@@ -89,42 +95,70 @@ def refusal(data: bytes) -> str:
 
 
 def forged(**parts: Any) -> bytes:
-    """A file with a digest that fits, around a plan that may not."""
-    body = orjson.dumps({**orjson.loads(encode(PLAN))["plan"], **parts})
-    return b'{"format":"ureg-plan","version":1,"sha256":"%s","plan":%s}' % (sha256(body).hexdigest().encode(), body)
+    """A file with a digest that fits and a signature that does not, around a plan that may not fit."""
+    content = orjson.loads(FILE)["content"]
+    body = orjson.dumps({**content, "plan": {**content["plan"], **parts}})
+    head = b'{"format":"ureg-plan","version":2,"sha256":"%s","hmac":"%s","content":'
+    return head % (sha256(body).hexdigest().encode(), b"0" * 64) + body + b"}"
 
 
-@settings(max_examples=100, deadline=None)
-@given(plans())
-def test_what_goes_in_comes_out(plan: Plan) -> None:
-    found = decode(encode(plan))
-    assert found == plan
-    assert repr(found) == repr(plan)
+@settings(max_examples=60, deadline=None)
+@given(plans(), st.dictionaries(TEXT, TEXT, max_size=2), st.binary(min_size=1, max_size=40))
+def test_what_goes_in_comes_out(plan: Plan, drivers: dict[str, str], key: bytes) -> None:
+    saved = SavedPlan(plan, drivers)
+    found = decode(encode(saved, key), key)
+    assert found == saved
+    assert repr(found) == repr(saved)
 
 
 def test_the_file_is_one_json_document() -> None:
-    value = orjson.loads(encode(PLAN))
-    assert (value["format"], value["version"], list(value)[-1]) == ("ureg-plan", 1, "plan")
-    assert encode(PLAN) == encode(PLAN)
+    value = orjson.loads(FILE)
+    assert (value["format"], value["version"], list(value)[-1]) == ("ureg-plan", 2, "content")
+    assert encode(SAVED, KEY) == FILE
+
+
+def test_only_who_has_the_key_makes_a_file_that_is_taken() -> None:
+    assert is_signed(FILE, KEY)
+    assert decode(FILE, None) == SAVED
+    for key in (b"", b"x" * 32, KEY[:-1], KEY + b"k"):
+        assert not is_signed(FILE, key)
+        with pytest.raises(Invalid) as caught:
+            decode(FILE, key)
+        (finding,) = caught.value.diagnostics
+        assert finding.code == "plan-foreign"
+        assert "UREG_PLAN_KEY" in finding.hint
+
+
+def test_an_edited_plan_whose_digest_was_made_to_fit_is_refused() -> None:
+    edited = forged(schemas="others")
+    assert decode(edited, None).plan.schemas == "others"
+    assert not is_signed(edited, KEY)
+    with pytest.raises(Invalid, match="not authenticated"):
+        decode(edited, KEY)
 
 
 def test_null_and_missing_stay_apart() -> None:
-    (difference,) = decode(encode(PLAN)).changes[0].differences
+    (difference,) = decode(FILE, KEY).plan.changes[0].differences
     assert difference.before is None
     assert difference.after is MISSING
 
 
 def test_a_file_cut_short_anywhere_is_refused() -> None:
-    data = encode(PLAN)
+    data = FILE
     for length in range(len(data)):
         refusal(data[:length])
 
 
 def test_a_flipped_bit_anywhere_is_seen() -> None:
-    data = encode(PLAN)
-    for place in range(len(data)):
+    signature = range(FILE.index(b'"hmac":"') + 8, FILE.index(b'","content"'))
+    for place in range(len(FILE)):
         for bit in (0, 5):
-            refusal(data[:place] + bytes([data[place] ^ (1 << bit)]) + data[place + 1 :])
+            flipped = FILE[:place] + bytes([FILE[place] ^ (1 << bit)]) + FILE[place + 1 :]
+            with pytest.raises(Invalid) as caught:
+                decode(flipped, KEY)
+            assert caught.value.diagnostics[0].code in {"plan-invalid", "plan-foreign"}
+            if place not in signature:
+                refusal(flipped)
 
 
 @pytest.mark.parametrize(
@@ -135,15 +169,19 @@ def test_other_files_are_no_plans(data: bytes) -> None:
 
 
 def test_another_version_is_named() -> None:
-    assert "version 2; this ureg reads 1" in refusal(encode(PLAN).replace(b'"version":1', b'"version":2', 1))
+    assert "version 3; this ureg reads 2" in refusal(FILE.replace(b'"version":2', b'"version":3', 1))
+
+
+def test_a_file_of_the_first_version_is_named() -> None:
+    assert "version 1; this ureg reads 2" in refusal(b'{"format":"ureg-plan","version":1,"sha256":"0","plan":{}}')
 
 
 def test_appended_bytes_are_seen() -> None:
-    assert "is damaged" in refusal(encode(PLAN) + b"\n")
+    assert "is damaged" in refusal(FILE + b"\n")
 
 
-STEP: dict[str, Any] = orjson.loads(encode(PLAN))["plan"]["steps"][0]
-OTHER: dict[str, Any] = orjson.loads(encode(PLAN))["plan"]["changes"][0]
+STEP: dict[str, Any] = orjson.loads(FILE)["content"]["plan"]["steps"][0]
+OTHER: dict[str, Any] = orjson.loads(FILE)["content"]["plan"]["changes"][0]
 
 
 @pytest.mark.parametrize(
@@ -166,4 +204,4 @@ def test_a_plan_of_wrong_parts_is_refused_at_its_place(parts: dict[str, Any], wh
 
 
 def test_a_forged_file_of_right_parts_is_a_plan() -> None:
-    assert decode(forged()) == PLAN
+    assert decode(forged(), None) == SAVED

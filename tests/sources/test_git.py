@@ -89,3 +89,62 @@ def test_a_blob_is_no_commit(repository: Repository) -> None:
     repository.commit()
     with pytest.raises(git.GitError):
         git.describe_commit(repository.root, repository.git("rev-parse", "HEAD:a.yaml"))
+
+
+def test_a_commit_is_found_by_what_a_user_calls_it(repository: Repository) -> None:
+    commit = repository.commit()
+    repository.git("tag", "-a", "v1", "-m", "first")
+    for text in (commit, commit[:8], "HEAD", "main", "v1", "refs/heads/main", "HEAD~0"):
+        assert git.resolve_commit(repository.root, text) == commit
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "nothing", "--all", "--output=/tmp/x", "^HEAD", "HEAD..HEAD", "HEAD:", "a\0b", "\n", "HEAD^{tree}", "-"],
+)
+def test_what_is_no_commit_is_said_in_words(repository: Repository, text: str) -> None:
+    repository.write("a", "")
+    repository.commit()
+    with pytest.raises(git.GitError) as caught:
+        git.resolve_commit(repository.root, text)
+    assert "names no commit here" in caught.value.diagnostics[0].summary
+
+
+def test_a_commit_is_looked_for_in_a_repository_only(tmp_path: Path) -> None:
+    with pytest.raises(git.GitError) as caught:
+        git.resolve_commit(tmp_path, "HEAD")
+    assert "not a git repository" in caught.value.words
+
+
+def test_a_listing_that_is_too_long_is_not_read_on(repository: Repository) -> None:
+    for number in range(5):
+        repository.write(f"{number}", "")
+    repository.commit()
+    with git.start(repository.root, "ls-tree", "-z", "HEAD") as process:
+        assert process.listing(most=5).count(b"\0") == 5
+    with git.start(repository.root, "ls-tree", "-z", "HEAD") as process, pytest.raises(git.TooMuch):
+        process.listing(most=4)
+
+
+def test_a_listing_fails_in_words_and_in_time(
+    repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with git.start(repository.root, "ls-tree", "-z", "HEAD") as process, pytest.raises(git.GitError) as caught:
+        process.listing(most=5)
+    assert "Not a valid object name HEAD" in caught.value.words
+    fake = tmp_path / "git"
+    fake.write_text("#!/bin/sh\nexec sleep 60\n")
+    fake.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    with (
+        git.start(repository.root, "ls-tree") as process,
+        pytest.raises(git.GitError, match=r"did not end within 0\.1 s"),
+    ):
+        process.listing(most=5, timeout=0.1)
+
+
+def test_git_reads_what_it_is_given(repository: Repository) -> None:
+    assert (
+        git.run_git(repository.root, "hash-object", "--stdin", data=b"x")
+        == b"c1b0730e0133447badcfd47fd144e254807b06e1\n"
+    )

@@ -1,4 +1,4 @@
-"""Opens the SQLite file of a state: looks before it touches, makes it whole or not at all, and puts errors in words."""
+"""Opens the SQLite file of a state: looks before it touches, and makes it whole or not at all."""
 
 from __future__ import annotations
 
@@ -7,10 +7,13 @@ import os
 import sqlite3
 import stat
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 
 from reconciler.ports import StateError
+from reconciler.state.connection import Damaged
+from reconciler.state.durable import sync_folder
 from reconciler.state.queries import migrations
 
 APPLICATION_ID = 0x75726567
@@ -21,10 +24,12 @@ VERSION = 1
 
 _HEADER = 100
 _MAGIC = b"SQLite format 3\0"
-_BUSY = 5.0
-"""Seconds to wait for another's short transaction. No transaction here stays open while a driver works."""
+_WAL = 2
+"""What byte 18 of the header says of a file whose newest part is in a write-ahead log."""
 
-DAMAGED = "is damaged; put a backup in its place, or move it away to start with an empty state"
+BUSY = 30.0
+"""Seconds to wait for another's transaction. None stays open while a driver works; the longest is SQLite's own check
+of a large file."""
 
 
 def exists(path: Path) -> bool:
@@ -45,9 +50,11 @@ def exists(path: Path) -> bool:
     if not regular:
         raise StateError(f"The state {path} is not a regular file.")
     if len(header) < _HEADER or not header.startswith(_MAGIC):
-        raise StateError(f"The state {path} {DAMAGED}: it is not a SQLite file.")
+        raise Damaged(str(path), "it is not a SQLite file")
     if int.from_bytes(header[68:72], "big") != APPLICATION_ID:
         raise StateError(f"The file {path} belongs to another program; name another file for the state.")
+    if header[18] == _WAL and _beside(path, "-shm").exists() and not _beside(path, "-wal").exists():
+        raise Damaged(str(path), "its write-ahead log is missing, and the newest writes with it")
     return True
 
 
@@ -59,41 +66,36 @@ def open_for_reading(path: Path) -> sqlite3.Connection:
 
 
 def open_for_writing(path: Path) -> sqlite3.Connection:
-    """A connection to the state at `path`, which is made where there is none."""
-    if not exists(path):
-        _create(path)
-        exists(path)
+    """A connection to a state that is there and up to date."""
+    exists(path)
     connection = _connect(path)
     try:
-        _set_journal(connection)
-        _migrate(connection)
+        # Truncating the rollback journal is synced under FULL; deleting it would not be.
+        mode = "WAL" if wal_is_safe(sqlite3.sqlite_version_info) else "TRUNCATE"
+        connection.execute(f"PRAGMA journal_mode = {mode}")
     except BaseException:
         connection.close()
         raise
     return connection
 
 
-def check_size(path: Path, connection: sqlite3.Connection) -> None:
-    """Raises StateError for a file whose end is missing, where SQLite would read zeros. To be called in a transaction,
-    so that no one writes meanwhile. (With a WAL the newest pages may be elsewhere.)"""
-    mode, pages, size = (
-        connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("journal_mode", "page_count", "page_size")
-    )
-    if mode != "wal" and path.stat().st_size < pages * size:
-        raise StateError(f"The state {path} {DAMAGED}: its end is missing.")
+def prepare(path: Path) -> None:
+    """Makes the state at `path` where there is none, and brings its layout up to date."""
+    if not exists(path):
+        _create(path)
+        exists(path)
+    with closing(_connect(path)) as connection:
+        _migrate(connection)
 
 
-@contextmanager
-def in_words(path: Path) -> Iterator[None]:
-    """Turns what SQLite and the system say into a StateError that a user can act on."""
-    try:
-        yield
-    except sqlite3.Error as error:
-        raise StateError(_sentence(path, error)) from error
-    except UnicodeError as error:
-        raise StateError(f"The state {path} cannot hold this text: {error}.") from error
-    except OSError as error:
-        raise StateError(f"The state {path} cannot be used: {error.strerror}.") from error
+def set_aside(path: Path) -> Path:
+    """Moves a damaged state away, with what SQLite keeps beside it: none of that may fall to the next one."""
+    target = path.with_name(f"{path.name}.damaged-{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}")
+    for suffix in ("-journal", "-wal", "-shm", ""):
+        with suppress(FileNotFoundError):
+            _beside(path, suffix).rename(_beside(target, suffix))
+    sync_folder(path.parent)
+    return target
 
 
 def wal_is_safe(version: tuple[int, ...]) -> bool:
@@ -103,20 +105,36 @@ def wal_is_safe(version: tuple[int, ...]) -> bool:
 
 
 def _connect(path: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", timeout=_BUSY, isolation_level=None, uri=True)
+    connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", timeout=BUSY, isolation_level=None, uri=True)
     try:
         connection.execute("PRAGMA trusted_schema = OFF")
         # A transaction that outgrew its cache would lock readers out before its commit.
         connection.execute("PRAGMA cache_spill = OFF")
         connection.execute("PRAGMA synchronous = FULL")
-        version = _version(connection)
+        _check_version(path, connection)
+        _check_size(path, connection)
     except BaseException:
         connection.close()
         raise
-    if version > VERSION:
-        connection.close()
-        raise StateError(f"The state {path} was written by a newer ureg (layout {version}, this one knows {VERSION}).")
     return connection
+
+
+def _check_version(path: Path, connection: sqlite3.Connection) -> None:
+    version = _version(connection)
+    if version > VERSION:
+        raise StateError(f"The state {path} was written by a newer ureg (layout {version}, this one knows {VERSION}).")
+
+
+def _check_size(path: Path, connection: sqlite3.Connection) -> None:
+    """Raises Damaged for a file whose end is missing, where SQLite would read zeros. (With a WAL the newest pages may
+    be elsewhere.)"""
+    connection.execute("BEGIN")  # nobody else writes meanwhile
+    mode, pages, size = (
+        connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("journal_mode", "page_count", "page_size")
+    )
+    if mode != "wal" and path.stat().st_size < pages * size:
+        raise Damaged(str(path), "its end is missing")
+    connection.execute("COMMIT")
 
 
 def _create(path: Path) -> None:
@@ -135,21 +153,11 @@ def _create(path: Path) -> None:
             return  # another process was faster
     finally:
         temporary.unlink(missing_ok=True)
-    _sync_folder(path.parent)
+    sync_folder(path.parent)
 
 
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _set_journal(connection: sqlite3.Connection) -> None:
-    """Truncating the rollback journal is synced under FULL; deleting it would not be."""
-    mode = "WAL" if wal_is_safe(sqlite3.sqlite_version_info) else "TRUNCATE"
-    connection.execute(f"PRAGMA journal_mode = {mode}")
+def _beside(path: Path, suffix: str) -> Path:
+    return path.with_name(path.name + suffix)
 
 
 def _version(connection: sqlite3.Connection) -> int:
@@ -161,7 +169,7 @@ def _migrate(connection: sqlite3.Connection) -> None:
     """Brings the layout up to date, each migration in a transaction of its own."""
     if _version(connection) == VERSION:
         return
-    for number, script in migrations():
+    for number, script in migrations("sqlite"):
         with connection:
             connection.execute("BEGIN EXCLUSIVE")
             if _version(connection) < number:
@@ -177,18 +185,3 @@ def _statements(script: str) -> Iterator[str]:
         if sqlite3.complete_statement(statement):
             yield statement
             statement = ""
-
-
-def _sentence(path: Path, error: sqlite3.Error) -> str:
-    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-    if code in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}:
-        return f"The state {path} {DAMAGED}: {error}."
-    if code == sqlite3.SQLITE_FULL:
-        return f"The state {path} cannot be written: the disk is full."
-    if code in {sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM}:
-        return f"The state {path} cannot be written: it or its folder is read-only ({error})."
-    if code in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
-        return f"The state {path} is in use by another program, and stayed so for {_BUSY:g} s."
-    if code == sqlite3.SQLITE_IOERR:
-        return f"The state {path} cannot be used: the disk reports an error ({error})."
-    return f"The state {path} cannot be used: {error}."

@@ -1,0 +1,82 @@
+"""`ureg rollback`: puts the registry back to an earlier commit, by a new commit, and plans from there."""
+
+from __future__ import annotations
+
+import re
+
+import click
+
+from reconciler.bootstrap import Registry, at_commit, put_back, reopened, resolve_commit
+from reconciler.commands import options, planning
+from reconciler.commands.apply import GUARDS
+from reconciler.commands.applying import Ask, run_plan
+from reconciler.commands.recovering import recover_first
+from reconciler.commands.view import View, on_registry
+from reconciler.engine.desired import compile_desired
+from reconciler.engine.operations import Request
+from reconciler.engine.rollback import commit_at
+from reconciler.model.diagnostics import Diagnostic, Invalid
+from reconciler.model.plan import Options
+
+_SERIAL = re.compile(r"[0-9]{1,18}", re.ASCII)
+
+
+@click.command("rollback")
+@options.option("to", "A commit, a branch, a tag, or a serial of the state.", required=True, metavar="COMMIT|SERIAL")
+@options.flag("auto-approve", "Apply the plan, instead of only showing it.")
+@options.option(
+    "override-guard", "Apply although the plan passes this guard.", multiple=True, type=click.Choice(GUARDS)
+)
+@options.flag("json", "Write machine-readable messages, one object a line.")
+@options.locking
+@options.output
+@options.settings
+@on_registry
+def command(
+    view: View,
+    registry: Registry,
+    to: str,
+    auto_approve: bool,
+    override_guard: tuple[str, ...],
+    lock: bool,
+    lock_timeout: float,
+) -> int:
+    """Go back to an earlier commit: manifests, schemas and settings.
+
+    They are put back by one new commit on the current branch, so that everyone who applies the branch agrees with it.
+    Other files are not touched. Then the plan is shown, and with -auto-approve applied. A serial stands for the commit
+    that had been applied by then.
+    """
+    unsettled = recover_first(registry, view, lock, lock_timeout)
+    commit = commit_at(registry.store, int(to)) if _SERIAL.fullmatch(to) else resolve_commit(registry, to)
+    then = at_commit(registry, commit)
+    _refuse_invalid(then, commit)
+    made = put_back(registry, then, commit, f"Roll back to {commit[:12]}\n")
+    if made is None:
+        _say(view, f"The registry is as it was at {commit[:12]}: there is nothing to roll back.")
+        return 0
+    _say(view, f"The registry is as it was at {commit[:12]}, by the new commit {made[:12]}.\n")
+    return _go_on(reopened(registry), view, auto_approve, Ask(lock, lock_timeout, override_guard, unsettled))
+
+
+def _go_on(registry: Registry, view: View, auto_approve: bool, ask: Ask) -> int:
+    plan = planning.make_and_show(registry, view, Request(Options()))
+    if plan is None:
+        return 1
+    if auto_approve and plan.applyable:
+        return run_plan(registry, view, plan, "rollback", ask)
+    if plan.applyable:
+        _say(view, "\nNothing is applied yet. `ureg apply` carries it out; `git revert HEAD` takes it back.")
+    return 0
+
+
+def _refuse_invalid(then: Registry, commit: str) -> None:
+    compiled = compile_desired(then.source, then.cache, then.catalogue, then.settings.registry)
+    if compiled.desired is None:
+        summary = f"The registry is not valid at {commit[:12]}: see above. Nothing was rolled back"
+        raise Invalid(*compiled.diagnostics, Diagnostic("version-invalid", summary))
+
+
+def _say(view: View, text: str) -> None:
+    if view.stream is None:
+        view.write(text)

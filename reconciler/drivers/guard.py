@@ -1,0 +1,64 @@
+"""Stands between a driver and the rest of the program: no text that a driver gives, and no exception, gets past with a
+secret in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from reconciler.drivers.secrets import Secrets
+from reconciler.model.outcome import Health, Outcome, Transition
+from reconciler.model.record import Observation, Record
+from reconciler.ports import Driver
+
+
+class DriverFault(Exception):
+    """What a driver raised, told without the secrets in it."""
+
+
+class GuardedDriver:
+    """`driver`, with every secret that `secrets` gave out taken out of what it says."""
+
+    def __init__(self, driver: Driver, secrets: Secrets) -> None:
+        self._driver = driver
+        self._clean = secrets.redact
+        self.name = driver.name
+        self.acts = driver.acts
+        self.batches = driver.batches
+
+    def observe(self, records: Sequence[Record]) -> Sequence[Observation]:
+        with self._guard():
+            return [seen._replace(drift=self._clean(seen.drift)) for seen in self._driver.observe(records)]
+
+    def execute(self, transitions: Sequence[Transition]) -> Sequence[Outcome]:
+        with self._guard():
+            outcomes = self._driver.execute(transitions)
+            return [told._replace(error=self._clean(told.error)) if told.error else told for told in outcomes]
+
+    def health(self, record: Record) -> Health:
+        with self._guard():
+            health = self._driver.health(record)
+            return health._replace(message=self._clean(health.message))
+
+    def logs(self, record: Record) -> Sequence[str]:
+        with self._guard():
+            return [self._clean(line) for line in self._driver.logs(record)]
+
+    @contextmanager
+    def _guard(self) -> Iterator[None]:
+        try:
+            yield
+        except Exception as error:
+            if self._is_clean(error):
+                raise
+            text = self._clean(f"{type(error).__name__}: {error}")
+            # An OSError stays one: it says that the world could not be looked at.
+            fault = OSError(text) if isinstance(error, OSError) else DriverFault(text)
+            raise fault.with_traceback(error.__traceback__) from None
+
+    def _is_clean(self, error: Exception) -> bool:
+        """Whether neither the exception nor what led to it tells a secret."""
+        from traceback import format_exception
+
+        told = "".join(format_exception(error))
+        return self._clean(told) == told

@@ -1,0 +1,40 @@
+"""What a look at the files of one version collects, and the snapshot that it adds up to."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+
+from reconciler.model.resource import Revision, Snapshot, SourceFile
+from reconciler.sources.paths import Globs, printable
+
+UNPRINTABLE = "has a name with characters that cannot be printed or are not UTF-8; rename it"
+NESTED = "is another git repository; ureg reads only files of this one"
+
+
+@dataclass(slots=True)
+class Findings:
+    """Content ids by path ("" for a file that is refused), and why that is so."""
+
+    globs: Globs
+    commit: str = ""
+    dirty: bool = False
+    ids: dict[str, str] = field(default_factory=dict)
+    refusals: dict[str, str] = field(default_factory=dict)
+
+    def refuse(self, path: str, why: str) -> None:
+        self.ids[path] = ""
+        self.refusals[path] = why
+
+    def refuse_unprintable(self) -> None:
+        """Puts an escaped name in the place of one that could not be shown."""
+        for path in [path for path in self.ids if not path.isprintable()]:
+            del self.ids[path]
+            self.refusals.pop(path, None)
+            self.refuse(printable(path), UNPRINTABLE)
+
+    def snapshot(self) -> Snapshot:
+        files = sorted(self.ids.items())
+        text = "\0".join([part for pair in files for part in pair])
+        tree = hashlib.blake2b(text.encode(), digest_size=20).hexdigest()
+        return Snapshot(tuple(map(SourceFile._make, files)), Revision(self.commit, tree, self.dirty))

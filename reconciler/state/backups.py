@@ -1,0 +1,172 @@
+"""Snapshots of a whole state in files of their own, for the day on which its database is damaged.
+
+A backup is written before a run changes anything, and the last few are kept. Its first line is a digest of all others,
+its second a JSON object (`_Head`), and each other line one record as a JSON list, or the address of one that is gone.
+Writing a whole state costs what the state is large, so where little happened since a whole backup, one is written that
+holds only what changed since that one. It is kept for as long as one that builds on it, and a few builds at most do, so
+that not all depends on one file.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from hashlib import blake2b
+from pathlib import Path
+from typing import NamedTuple
+
+import orjson
+
+from reconciler.model.address import Address
+from reconciler.model.history import Backup
+from reconciler.model.record import Record, RecordedState
+from reconciler.ports import StateError
+from reconciler.state.connection import Flaw
+from reconciler.state.durable import write_whole
+from reconciler.state.rows import Meta, pack, to_json, unpack
+
+KEPT = 10
+_SUFFIX = ".json"
+_HEAD = 4096
+_BUILDS = 4
+_SMALL = 10
+"""At most so many backups build on one, and only while the log grew by less than one event for so many records."""
+
+
+class Anchor(NamedTuple):
+    """What a backup says of its state: the serial, the event log's last number, and the digest of that event."""
+
+    name: str
+    serial: int
+    number: int
+    digest: str
+
+
+class _Head(NamedTuple):
+    """`records` is how many lines follow; `base` names the backup that this one builds on, "" for none."""
+
+    lineage: str
+    serial: int
+    time: str
+    event: int
+    digest: str
+    records: int
+    base: str
+
+
+class Backups:
+    """The backups in one folder, which the first one makes."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def kept(self) -> tuple[Backup, ...]:
+        """Newest first."""
+        with suppress(FileNotFoundError, NotADirectoryError):
+            found = [_named(path.name) for path in self._folder.iterdir() if path.suffix == _SUFFIX]
+            return tuple(sorted(filter(None, found), key=lambda each: (each.serial, each.time), reverse=True))
+        return ()
+
+    def has(self, meta: Meta) -> bool:
+        """Whether there is one of the state as it is now."""
+        return any(head.serial == meta.serial for _, head in self._heads(meta.lineage))
+
+    def base(self, meta: Meta) -> Anchor | None:
+        """The backup that the next one may build on, if the log still holds its last event."""
+        heads = [*self._heads(meta.lineage)]
+        for name, head in heads:
+            if not head.base:
+                builds = sum(other.base == name for _, other in heads)
+                near = 0 <= (meta.number - head.event) * _SMALL < head.records
+                return Anchor(name, head.serial, head.event, head.digest) if near and builds < _BUILDS else None
+        return None
+
+    def keep(self, meta: Meta, records: Mapping[Address, Record | None], time: str, base: Anchor | None = None) -> None:
+        """Writes a backup, whole or not at all, and removes those that are too many. With a `base`, `records` are
+        those that changed since, None for those that are gone."""
+        builds_on = base.name if base else ""
+        head = _Head(meta.lineage, meta.serial, time, meta.number, meta.digest, len(records), builds_on)
+        lines = (pack(record) if record else to_json(address).decode() for address, record in records.items())
+        body = "\n".join((to_json(head._asdict()).decode(), *lines)).encode()
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        name = f"{meta.serial}-{time}{_SUFFIX}"
+        write_whole(self._folder / name, self._folder / f".{name}.{os.getpid()}.new", b"%s\n%s" % (_digest(body), body))
+        self._remove_old()
+
+    def read(self, name: str) -> RecordedState:
+        """The state that a backup holds. Raises StateError for one that is not there or not as it was written."""
+        if name not in {each.name for each in self.kept()}:
+            raise StateError(f"There is no backup {name!r}.")
+        digest, _, body = (self._folder / name).read_bytes().partition(b"\n")
+        if digest != _digest(body):
+            raise StateError(f"The backup {name} is damaged: it is not as it was written.")
+        try:
+            text, *lines = body.decode().split("\n")
+            head = _Head(**orjson.loads(text))
+            changed = dict(map(_read_line, lines))
+        except (ValueError, TypeError, LookupError, Flaw) as error:
+            raise StateError(f"The backup {name} is damaged: it cannot be read.") from error
+        merged = {**self.read(head.base).records, **changed} if head.base else changed
+        records = {address: record for address, record in merged.items() if record}
+        return RecordedState(head.lineage, head.serial, records)
+
+    def anchors(self, lineage: str) -> list[Anchor]:
+        """What the backups of a lineage say about its event log."""
+        return [Anchor(name, head.serial, head.event, head.digest) for name, head in self._heads(lineage)]
+
+    def last_serial(self, lineage: str) -> int:
+        """The highest serial of a lineage that is known here; 0 for none."""
+        return next((head.serial for _, head in self._heads(lineage)), 0)
+
+    def newer_than(self, meta: Meta, known: Sequence[Backup]) -> str | None:
+        """The name of one of `known` (newest first) that is of a later state, which shows that this is an old copy."""
+        for each in known:
+            if each.serial <= meta.serial:
+                return None
+            head = self._read_head(each.name)
+            if head and head.lineage == meta.lineage:
+                return each.name
+        return None
+
+    def _heads(self, lineage: str) -> Iterator[tuple[str, _Head]]:
+        """Those of a lineage, newest first."""
+        for each in self.kept():
+            head = self._read_head(each.name)
+            if head and head.lineage == lineage:
+                yield each.name, head
+
+    def _read_head(self, name: str) -> _Head | None:
+        """What a backup says of itself; None where that cannot be read."""
+        with suppress(OSError, ValueError, TypeError), (self._folder / name).open("rb") as file:
+            file.readline(_HEAD)
+            return _Head(**orjson.loads(file.readline(_HEAD)))
+        return None
+
+    def _remove_old(self) -> None:
+        """Also what a crash left half written."""
+        kept = self.kept()[:KEPT]
+        bases = {head.base for head in map(self._read_head, (each.name for each in kept)) if head}
+        names = {each.name for each in kept} | bases
+        for path in self._folder.iterdir():
+            if path.name not in names and (_named(path.name) or path.suffix == ".new"):
+                path.unlink(missing_ok=True)
+
+
+def _read_line(line: str) -> tuple[Address, Record | None]:
+    if line.startswith('"'):
+        return orjson.loads(line), None
+    record = unpack(line)
+    if record is None:
+        raise Flaw("a line is empty")
+    return record.address, record
+
+
+def _named(name: str) -> Backup | None:
+    serial, dash, time = name.removesuffix(_SUFFIX).partition("-")
+    whole = dash and name.endswith(_SUFFIX) and serial.isdecimal() and serial.isascii()
+    return Backup(name, int(serial), time) if whole else None
+
+
+def _digest(data: bytes) -> bytes:
+    return blake2b(data, digest_size=20).hexdigest().encode()

@@ -1,0 +1,197 @@
+"""The lock: one row that names the holder, with a lease that its heartbeats renew and a term that fences it.
+
+Taking the lock writes the row and adds one to the term that the state's own row keeps. While a run holds the lock for
+minutes no transaction stays open, so nobody else waits for the database. The lease is short and a thread renews it
+every third of its length. Only the database's clock counts: it writes when the lease ends and says what time it is.
+
+The next one takes the lock over when the lease has run out, or at once when the holder's process is provably gone (it
+was on this machine, and its number is free or belongs to a process that started later), and says so in the log.
+
+A lock does not stop a holder that slept through such a change, so each of the writer's transactions checks that the
+term is still the newest and the row still its own. A holder that lost the lock never gets it back: it can write
+nothing more, and does not give back what is not its own.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
+from pathlib import Path
+from typing import NamedTuple
+
+from reconciler.model.history import Lock, LockInfo
+from reconciler.ports import Locked, StateError
+from reconciler.state.chain import about_state, append
+from reconciler.state.connection import Connection, Connector, in_words
+from reconciler.state.rows import Meta, load_meta, save_meta
+
+LEASE = 15.0
+"""Seconds that a lock outlives the last sign of life of its holder."""
+
+_POLL = 0.05
+"""Seconds between two looks at a lock that someone else holds."""
+
+
+class Holder(NamedTuple):
+    """The row of the lock; `started` is when the holder's process did, in the kernel's own count."""
+
+    id: str
+    operation: str
+    who: str
+    pid: int
+    started: str
+    created: str
+    expires: str
+    term: int
+
+    @property
+    def lock(self) -> Lock:
+        return Lock(LockInfo(*self[:4]), self.created, self.expires, self.term)
+
+    def __str__(self) -> str:
+        return f"{self.who} (process {self.pid}, {self.operation}, since {self.created})"
+
+
+def now(connection: Connection, later: float = 0.0) -> tuple[str, str]:
+    """The time by the database's clock, and what it will be in `later` seconds."""
+    row = connection.one("clock", (later,))
+    if row is None:
+        raise StateError("The database tells no time.")
+    return row[0], row[1]
+
+
+def holder(connection: Connection) -> Holder | None:
+    """The row of the lock, even where its lease has run out."""
+    row = connection.one("load_lock")
+    return Holder._make(row) if row else None
+
+
+def current(connection: Connection) -> Lock | None:
+    """Who holds the lock; None also where the lease has run out."""
+    with connection.reading():
+        found = holder(connection)
+        return found.lock if found and found.expires > now(connection)[0] else None
+
+
+def check(connection: Connection, mine: Holder, meta: Meta, place: str) -> None:
+    """Raises StateError where the lock is no longer held as `mine`. To be called in the transaction that writes."""
+    other = holder(connection)
+    if other is None or (other.id, other.term) != (mine.id, mine.term) or meta.term != mine.term:
+        raise StateError(
+            f"The lock of {place} was lost to {other or 'someone who forced it open'}. Nothing more is written."
+        )
+
+
+def acquire(connector: Connector, connection: Connection, info: LockInfo, timeout: float, lease: float) -> Holder:
+    """Takes the lock for `info`, waiting at most `timeout` seconds. Raises Locked."""
+    deadline = time.monotonic() + timeout
+    while True:
+        with in_words(connector):
+            taken = _try(connection, info, lease)
+        if isinstance(taken, Holder):
+            return taken
+        left = deadline - time.monotonic()
+        if left <= 0:
+            raise Locked(taken)
+        time.sleep(min(_POLL, left))
+
+
+@contextmanager
+def kept(connector: Connector, mine: Holder, lease: float) -> Iterator[None]:
+    """Renews the lease of `mine` in a thread, for as long as the block runs."""
+    stop = threading.Event()
+    thread = threading.Thread(target=_beat, args=(connector, mine, lease, stop), name="lease", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join(lease)
+
+
+def release(connection: Connection, mine: Holder) -> None:
+    """Gives the lock back, if it is still held as `mine`."""
+    with connection.writing():
+        connection.execute("release_lock", (mine.id, mine.term))
+
+
+def force(connection: Connection, lock_id: str) -> bool:
+    """Takes the lock with this id from its holder; False where there is none."""
+    with connection.writing():
+        meta = load_meta(connection, "hold_meta")
+        other = holder(connection)
+        if other is None or other.id != lock_id:
+            return False
+        connection.execute("release_lock", (other.id, other.term))
+        save_meta(connection, _note(connection, meta, "force-unlock", other))
+    return True
+
+
+def process_start(pid: int) -> str:
+    """When the process `pid` started, in the kernel's own count; "ended" for one that only waits to be collected, ""
+    where the system does not tell."""
+    with suppress(OSError, IndexError):
+        # The second field is the program's name in brackets and may hold anything, brackets too.
+        fields = Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
+        return "ended" if fields[0] in {"Z", "X"} else fields[19]
+    return ""
+
+
+def _try(connection: Connection, info: LockInfo, lease: float) -> Holder | Lock:
+    """Takes the lock, or tells who has it. Looks first, so that those who wait do not disturb who works."""
+    with connection.reading():
+        other = holder(connection)
+        if other and not _is_over(connection, other):
+            return other.lock
+    with connection.writing():
+        meta = load_meta(connection, "hold_meta")
+        other = holder(connection)
+        if other and not _is_over(connection, other):
+            return other.lock
+        if other:
+            meta = _note(connection, meta, "takeover", other)
+        created, expires = now(connection, lease)
+        mine = Holder(*info, process_start(info.pid), created, expires, meta.term + 1)
+        connection.execute("take_lock", mine)
+        save_meta(connection, meta._replace(term=mine.term))
+    return mine
+
+
+def _note(connection: Connection, meta: Meta, verb: str, other: Holder) -> Meta:
+    text = f"took the lock of {other}"
+    return append(connection, meta, [about_state(now(connection)[0], "", verb, text, meta.serial)])
+
+
+def _is_over(connection: Connection, other: Holder) -> bool:
+    return other.expires <= now(connection)[0] or _is_gone(other)
+
+
+def _is_gone(other: Holder) -> bool:
+    """Whether the holder's process is provably gone."""
+    if other.who.rpartition("@")[2] != os.uname().nodename:
+        return False
+    try:
+        os.kill(other.pid, 0)
+    except ProcessLookupError:
+        return True
+    except (OSError, OverflowError, TypeError):
+        pass  # not ours to signal, or no number of a process
+    started = process_start(other.pid)
+    return bool(other.started and started) and other.started != started
+
+
+def _beat(connector: Connector, mine: Holder, lease: float, stop: threading.Event) -> None:
+    """Renews the lease until `stop`, or until the lock is lost. A renewal that fails is tried again at the next beat:
+    that the lease ran out meanwhile is for the writer to notice."""
+    while not stop.wait(lease / 3):
+        with suppress(StateError), in_words(connector), closing(connector.write()) as connection:
+            if not _renew(connection, mine, lease):
+                return
+
+
+def _renew(connection: Connection, mine: Holder, lease: float) -> bool:
+    with connection.writing():
+        return bool(connection.execute("renew_lock", (now(connection, lease)[1], mine.id, mine.term)))

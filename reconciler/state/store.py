@@ -1,0 +1,238 @@
+"""The recorded state in a database, whichever: what ports.StateStore promises, over a connector.
+
+Each call opens its own connection, so nothing stays open and nothing is shared between threads. A reader's transactions
+are short, so that no writer waits for one who reads the log page by page.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator
+from contextlib import closing, contextmanager, nullcontext, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+
+from reconciler.model.address import Address
+from reconciler.model.history import Backup, Damage, Intent, Lock, LockInfo, PastEvent, PastRun
+from reconciler.model.record import Record, RecordedState
+from reconciler.ports import Locked, StateError
+from reconciler.state import lease
+from reconciler.state.backups import Backups
+from reconciler.state.chain import rebuild
+from reconciler.state.connection import Connection, Connector, Damaged, Flaw, in_words
+from reconciler.state.rows import Meta, RunRow, load_manifest, load_meta, load_records, read_intent, read_run
+from reconciler.state.writer import SqlWriter
+
+_WINDOW = 1_000
+
+
+class SqlStore:
+    """Satisfies ports.StateStore. `backups` is the folder of the snapshots; `seconds` is how long a lock outlives its
+    holder's last sign of life."""
+
+    def __init__(self, connector: Connector, backups: Path, seconds: float = lease.LEASE) -> None:
+        self._connector = connector
+        self._backups = Backups(backups)
+        self._lease = seconds
+
+    def load(self) -> RecordedState:
+        with self._reading() as connection:
+            if connection is None:
+                return RecordedState("", 0, {})
+            with connection.reading():
+                meta = self._meta(connection)
+                return RecordedState(meta.lineage, meta.serial, load_records(connection, meta.total))
+
+    @contextmanager
+    def write(self, lock: LockInfo | None, timeout: float) -> Iterator[SqlWriter]:
+        with in_words(self._connector):
+            self._connector.prepare()
+            connection = self._connector.write()
+        with closing(connection):
+            with in_words(self._connector):
+                self._meta(connection)  # before the lock is taken, so that a damaged state stays as it is
+            held = lease.acquire(self._connector, connection, lock, timeout, self._lease) if lock else None
+            with self._held(connection, held):
+                yield SqlWriter(self._connector, connection, held, self._backups)
+
+    def holder(self) -> Lock | None:
+        with self._reading() as connection:
+            return lease.current(connection) if connection else None
+
+    def unlock(self, lock_id: str) -> bool:
+        with self._reading() as connection:
+            if connection is None:
+                return False
+        with in_words(self._connector), closing(self._connector.write()) as connection:
+            return lease.force(connection, lock_id)
+
+    def pending(self) -> tuple[Intent, ...]:
+        with self._reading() as connection:
+            return tuple(map(read_intent, connection.all("list_intents"))) if connection else ()
+
+    def runs(self) -> tuple[PastRun, ...]:
+        with self._reading() as connection:
+            return tuple(read_run(row).past for row in connection.all("list_runs")) if connection else ()
+
+    def events(self, address: Address | None = None, run: str | None = None) -> Iterable[PastEvent]:
+        if address is not None:
+            found = self._events_of(address)
+            return found if run is None else (event for event in found if event.run == run)
+        first, last = self._extent(run)
+        return self._events_between(first, last, run)
+
+    def serial_at(self, moment: str) -> int | None:
+        with self._reading() as connection:
+            if connection is None:
+                return None
+            with connection.reading():
+                number = _number_at(connection, moment, load_meta(connection))
+                return _event_at(connection, number)[1] or None if number else None
+
+    def record_at(self, address: Address, serial: int) -> Record | None:
+        with self._reading() as connection:
+            if connection is None:
+                return None
+            with connection.reading():
+                row = connection.one("event_of_address_at", (address, serial))
+                return rebuild(address, row, load_manifest(connection, address, row[3])) if row else None
+
+    def verify(self) -> list[Damage]:
+        from reconciler.state.verify import verify
+
+        try:
+            with self._reading() as connection:
+                found = verify(self._connector, connection, self._backups) if connection else []
+        except Damaged as damage:
+            return [Damage("database", damage.why)]
+        return found
+
+    def backups(self) -> tuple[Backup, ...]:
+        with in_words(self._connector):
+            return self._backups.kept()
+
+    def restore(self, name: str, lock: LockInfo) -> int:
+        with in_words(self._connector):
+            recorded = self._backups.read(name)
+        why = f"restored the backup {name}"
+        if self.verify():
+            return self._start_anew(recorded, why, lock)
+        with self.write(lock, 0) as writer:
+            return writer.replace(recorded, why)
+
+    def close(self) -> None:
+        """Does nothing: no connection outlives a call."""
+
+    def _start_anew(self, recorded: RecordedState, why: str, lock: LockInfo) -> int:
+        """Makes a new database in the place of a damaged one, which is kept and not even locked: locking is writing."""
+        if holder := self._last_holder():
+            raise Locked(holder)
+        with in_words(self._connector):
+            newest = max(recorded.serial, self._last_serial())
+            kept = self._connector.set_aside()
+        state = RecordedState(recorded.lineage, newest, recorded.records)
+        with self.write(lock, 0) as writer:
+            return writer.replace(state, f"{why}; the damaged state is kept as {kept}")
+
+    def _last_holder(self) -> Lock | None:
+        """Who holds the lock of a damaged state, as far as can be told."""
+        with suppress(StateError):
+            return self.holder()
+        return None
+
+    def _last_serial(self) -> int:
+        """What can still be read of a damaged state; 0 for nothing."""
+        with suppress(StateError), self._reading() as connection:
+            return load_meta(connection).serial if connection else 0
+        return 0
+
+    def _meta(self, connection: Connection) -> Meta:
+        """The state's own row. Raises Flaw where a backup is of a later state than this."""
+        known = self._backups.kept()  # first, since the state may go on meanwhile
+        meta = load_meta(connection)
+        if name := self._backups.newer_than(meta, known):
+            raise Flaw(f"it is older than its backup {name}, so it is an old copy or its newest part is missing")
+        return meta
+
+    def _extent(self, run: str | None) -> tuple[int, int]:
+        """The numbers of the first and last event, of all or of one run."""
+        with self._reading() as connection:
+            if connection is None:
+                return 1, 0
+            with connection.reading():
+                last = load_meta(connection).number
+                if run is None:
+                    return 1, last
+                row = connection.one("load_run", (run,))
+                return _extent_of(read_run(row), last) if row else (1, 0)
+
+    def _events_of(self, address: Address) -> list[PastEvent]:
+        with self._reading() as connection:
+            rows = connection.all("events_of_address", (address,)) if connection else ()
+            return list(map(PastEvent._make, rows))
+
+    def _events_between(self, first: int, last: int, run: str | None) -> Iterator[PastEvent]:
+        for start in range(first, last + 1, _WINDOW):
+            window = (start, min(start + _WINDOW - 1, last))
+            with self._reading() as connection:
+                if connection is None:
+                    return
+                if run is None:
+                    rows = connection.all("events_between", window)
+                else:
+                    rows = connection.all("events_of_run", (*window, run))
+            yield from map(PastEvent._make, rows)
+
+    @contextmanager
+    def _held(self, connection: Connection, held: lease.Holder | None) -> Iterator[None]:
+        """Keeps the lock while the block runs, and gives it and the reserve back; what the block raises comes first."""
+        with lease.kept(self._connector, held, self._lease) if held else nullcontext():
+            try:
+                yield
+            except BaseException:
+                with suppress(StateError):
+                    self._let_go(connection, held)
+                raise
+        self._let_go(connection, held)
+
+    def _let_go(self, connection: Connection, held: lease.Holder | None) -> None:
+        with in_words(self._connector):
+            self._connector.free()
+            if held:
+                lease.release(connection, held)
+
+    @contextmanager
+    def _reading(self) -> Iterator[Connection | None]:
+        """A connection that only reads, None where there is no state."""
+        with in_words(self._connector):
+            connection = self._connector.read()
+            if connection is None:
+                yield None
+                return
+            with closing(connection):
+                yield connection
+
+
+def _extent_of(run: RunRow, last: int) -> tuple[int, int]:
+    return run.first, run.last or last
+
+
+def _number_at(connection: Connection, moment: str, meta: Meta) -> int:
+    """The number of the last event by `moment`; 0 for none. Where the clock was once set back, any that fits."""
+    row = connection.one("run_of_commit", (moment,))
+    if row:
+        return _extent_of(read_run(row), meta.number)[1]
+    try:
+        time = datetime.fromisoformat(moment)
+    except ValueError:
+        return 0
+    time = time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)
+    text = time.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return bisect_right(range(1, meta.number + 1), text, key=lambda number: _event_at(connection, number)[0])
+
+
+def _event_at(connection: Connection, number: int) -> tuple[str, int]:
+    row = connection.one("event_at", (number,))
+    if row is None:
+        raise Flaw(f"event {number} is missing")
+    return row[0], row[1]
