@@ -64,7 +64,7 @@ def show(registry: Registry, view: View, made: Plan) -> None:
         return
     from reconciler.render.plan_text import render_plan
 
-    fields = {slug: kind.fields for slug, kind in registry.catalogue.kinds.items()}
+    fields = {slug: kind.manifest_fields for slug, kind in registry.catalogue.kinds.items()}
     view.write(render_plan(made, view.style, fields))
 
 

@@ -24,7 +24,7 @@ def command(view: View, registry: Registry, file: str | None, as_json: bool) -> 
     elif file is not None:
         from reconciler.render.plan_json import render_plan_json
 
-        fields = {slug: kind.fields for slug, kind in registry.catalogue.kinds.items()}
+        fields = {slug: kind.manifest_fields for slug, kind in registry.catalogue.kinds.items()}
         _bytes(render_plan_json(planning.read(file), fields, version()))
     elif as_json:
         from reconciler.render.state_json import render_state

@@ -50,6 +50,11 @@ class Kind:
     schema: Mapping[str, Any]
     schema_path: str
 
+    @property
+    def manifest_fields(self) -> Field:
+        """`fields` as they lie in a resource's manifest: there the document of a plain file is the spec."""
+        return Field(properties={"spec": self.fields}) if self.files else self.fields
+
 
 @dataclass(frozen=True, slots=True)
 class Catalogue:
