@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from reconciler.bootstrap import Registry
+from reconciler.commands.presence import missing_manifests
 from reconciler.commands.view import View
 from reconciler.engine.operations import Planned, Request, plan
 from reconciler.model.diagnostics import Diagnostic, Invalid
@@ -51,10 +52,11 @@ def make(registry: Registry, wanted: Request) -> Planned:
 
 def make_and_show(registry: Registry, view: View, wanted: Request) -> Plan | None:
     """The plan, after showing it together with everything that was found; None where there is an error."""
+    odd = missing_manifests(registry)
     planned = make(registry, wanted)
     if planned.plan is not None:
         show(registry, view, planned.plan)
-    view.report(planned.diagnostics)
+    view.report((*odd, *planned.diagnostics))
     return planned.plan
 
 

@@ -11,7 +11,7 @@ from reconciler.commands import options, planning
 from reconciler.commands.view import View, columns, on_registry
 
 
-@click.command("show")
+@click.command("show", cls=options.Command)
 @click.argument("file", metavar="[PLAN]", required=False)
 @options.flag("json", "Write JSON: of a plan, Terraform's representation.", "as_json")
 @options.output

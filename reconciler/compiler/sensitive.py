@@ -14,6 +14,8 @@ from reconciler.model.diagnostics import Diagnostic, Diagnostics, Location, Poin
 from reconciler.model.kind import Field
 
 _KEY_ALONE = re.compile(r"[\s-]*\Z")
+_HARMLESS = re.compile(r"""\s*(?:["']?(?:apiVersion|kind|metadata)["']?\s*:[^{}\[\],]*|[\w-]+\s*:\s*(?:#.*)?)\Z""")
+"""A line that can hold no secret, whatever the kind: a key of every manifest with a plain value, or a key alone."""
 
 
 def has_sensitive(field: Field) -> bool:
@@ -71,6 +73,15 @@ def conceal(diagnostics: Diagnostics, hidden: Iterable[Pointer], path: str, docu
             span = locate(Location(path, pointer, document), data, key=on_key).span
             lines.update(range(span.start.line, span.end.line + 1) if span else ())
     return tuple(_concealed(diagnostic, lines) for diagnostic in diagnostics)
+
+
+def conceal_unknown(diagnostic: Diagnostic) -> Diagnostic:
+    """The diagnostic without its source line if that could hold a secret: of a document whose kind is not known nobody
+    can say what in it is one."""
+    location = diagnostic.location
+    if location is None or _HARMLESS.match(location.source_line):
+        return diagnostic
+    return replace(diagnostic, location=location._replace(source_line=""))
 
 
 def _concealed(diagnostic: Diagnostic, lines: set[int]) -> Diagnostic:
