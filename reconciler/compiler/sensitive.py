@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from typing import Any
 
 from reconciler.compiler.annotations import along, children
@@ -81,7 +80,7 @@ def conceal_unknown(diagnostic: Diagnostic) -> Diagnostic:
     location = diagnostic.location
     if location is None or _HARMLESS.match(location.source_line):
         return diagnostic
-    return replace(diagnostic, location=location._replace(source_line=""))
+    return diagnostic._replace(location=location._replace(source_line=""))
 
 
 def _concealed(diagnostic: Diagnostic, lines: set[int]) -> Diagnostic:
@@ -92,4 +91,4 @@ def _concealed(diagnostic: Diagnostic, lines: set[int]) -> Diagnostic:
     line = location.source_line
     is_key = _KEY_ALONE.match(line[:start]) and re.match(r"\s*:", line[end:])
     shown = f"{line[:end]}: …" if is_key and location.span.start.line == location.span.end.line else ""
-    return replace(diagnostic, location=location._replace(source_line=shown))
+    return diagnostic._replace(location=location._replace(source_line=shown))

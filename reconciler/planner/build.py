@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence, Set
-from dataclasses import replace as with_fields
 from typing import NamedTuple
 
 from reconciler.model import settings
@@ -84,8 +83,7 @@ def explain_dangling(diagnostics: Diagnostics, recorded: RecordedState) -> Diagn
 
 
 def _as_delete(finding: Diagnostic) -> Diagnostic:
-    return with_fields(
-        finding,
+    return finding._replace(
         code=REFERENCED,
         summary=f"{finding.address} would be deleted, but this depends on it",
         detail=f"{finding.address} is recorded, and its manifest is gone.",
