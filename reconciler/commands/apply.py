@@ -21,17 +21,18 @@ GUARDS = ("deletes",)
 
 applying = options.together(
     options.flag("auto-approve", "Do not ask before applying."),
-    options.flag("input", "Ask for what is needed.", "may_ask", default=True),
+    options.flag("input", "Never ask: fail where a question would be needed.", "may_ask", default=True),
     options.option(
         "override-guard",
-        "Apply although the plan passes this guard. Repeatable.",
+        f"Apply although the plan passes this guard ({', '.join(GUARDS)}). Repeatable.",
         multiple=True,
         type=click.Choice(GUARDS),
+        metavar="GUARD",
     ),
 )
 
 
-@click.command("apply")
+@click.command("apply", cls=options.Command)
 @click.argument("file", metavar="[PLAN]", required=False)
 @options.planning
 @applying

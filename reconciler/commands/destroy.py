@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from reconciler.commands import options
 from reconciler.commands.apply import command as apply
 
 
@@ -15,7 +16,7 @@ def _command() -> click.Command:
     def destroy(**flags: Any) -> Any:
         return click.get_current_context().invoke(apply, file=None, destroy=True, refresh_only=False, **flags)
 
-    return click.Command(
+    return options.Command(
         "destroy",
         params=[param for param in apply.params if param.name not in left_out],
         callback=destroy,

@@ -9,15 +9,16 @@ import click
 
 from reconciler.bootstrap import Registry
 from reconciler.commands import options
+from reconciler.commands.presence import missing_manifests
 from reconciler.commands.view import View, on_registry
 from reconciler.compiler.format import format_yaml
 from reconciler.compiler.veil import secret_lines, sensitive_names, veil
 from reconciler.engine.desired import patterns
-from reconciler.model.diagnostics import Diagnostics
+from reconciler.model.diagnostics import Diagnostics, errors
 from reconciler.render.escape import escape
 
 
-@click.command("fmt")
+@click.command("fmt", cls=options.Command)
 @click.argument("paths", nargs=-1, metavar="[PATH]...")
 @options.flag("check", "Change nothing; exit with 1 where a file is not formatted.")
 @options.flag("diff", "Show what changes.")
@@ -30,6 +31,7 @@ def command(view: View, registry: Registry, paths: tuple[str, ...], check: bool,
     Indentation and spacing become uniform. Comments, quotes, the order of keys and every value stay as they are.
     PATH is a file or a folder; without one all manifests are formatted.
     """
+    missing_manifests(registry)
     contents = registry.source.read(_wanted(registry, paths))
     names = sensitive_names(registry.catalogue)
     findings: Diagnostics = ()
@@ -45,7 +47,7 @@ def command(view: View, registry: Registry, paths: tuple[str, ...], check: bool,
             if not check:
                 _rewrite(registry.root / path, formatted)
     view.report(findings)
-    return int(bool(findings) or (check and changed > 0))
+    return int(bool(errors(findings)) or (check and changed > 0))
 
 
 def _wanted(registry: Registry, paths: tuple[str, ...]) -> list[str]:

@@ -18,7 +18,7 @@ from reconciler.render.state_json import render_records_json, render_records_yam
 from reconciler.render.state_text import render_records
 
 
-@click.command("get")
+@click.command("get", cls=options.Command)
 @click.argument("kind", required=False)
 @click.argument("name", required=False)
 @click.option("-o", "form", type=click.Choice(["table", "json", "yaml"]), default="table",

@@ -7,6 +7,7 @@ import click
 from reconciler.bootstrap import Registry
 from reconciler.commands import options
 from reconciler.commands.locking import locking, new_run
+from reconciler.commands.presence import missing_manifests
 from reconciler.commands.view import View, on_registry
 from reconciler.engine.desired import compile_desired
 from reconciler.engine.state_edits import adopt
@@ -14,7 +15,7 @@ from reconciler.model.diagnostics import Invalid
 from reconciler.render.escape import escape
 
 
-@click.command("import")
+@click.command("import", cls=options.Command)
 @click.argument("address")
 @options.locking
 @options.output
@@ -25,6 +26,7 @@ def command(view: View, registry: Registry, address: str, lock: bool, lock_timeo
 
     For what exists already: the next plan shows how it differs, instead of creating it.
     """
+    missing_manifests(registry)
     compiled = compile_desired(registry.source, registry.cache, registry.catalogue, registry.settings.registry)
     if compiled.desired is None:
         raise Invalid(*compiled.diagnostics)

@@ -17,7 +17,7 @@ from reconciler.model.kind import Catalogue
 from reconciler.render.escape import escape
 
 
-@click.command("init")
+@click.command("init", cls=options.Command)
 @click.argument("folder", metavar="[DIR]", default=".", type=click.Path(file_okay=False, path_type=Path))
 @options.flag("no-color", "Write no colours.")
 def command(folder: Path, no_color: bool) -> None:

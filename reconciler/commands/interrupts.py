@@ -11,8 +11,8 @@ from types import FrameType
 
 from reconciler.engine.executor import Stop
 
-_FIRST = "\nInterrupt received: waiting for what runs now to end. Interrupt again to stop at once.\n"
-_SECOND = "\nStopped at once. What was running is noted in the state; the next plan goes on from there.\n"
+_FIRST = "Interrupt received: waiting for what runs now to end. Interrupt again to stop at once.\n"
+_SECOND = "Stopped at once. What was running is noted in the state; the next plan goes on from there.\n"
 
 
 @contextmanager
@@ -23,7 +23,8 @@ def stop_on_interrupt() -> Iterator[Stop]:
 
     def handle(signum: int, frame: FrameType | None) -> None:
         received.append(signum)
-        os.write(sys.stderr.fileno(), (_FIRST if len(received) == 1 else _SECOND).encode())
+        start = "\r\x1b[K" if sys.stderr.isatty() else "\n"
+        os.write(sys.stderr.fileno(), (start + (_FIRST if len(received) == 1 else _SECOND)).encode())
         if len(received) > 1:
             os._exit(130)
 

@@ -17,7 +17,8 @@ _DURATION = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s)?(?:(\d+)ms)?
 
 
 class Option(click.Option):
-    """An option whose help shows one dash, and of a flag only the side that one would type."""
+    """An option whose help shows one dash, and of a flag only the side that one would type: so the text of a flag that
+    is on by default says what its absence does."""
 
     def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
         record = super().get_help_record(ctx)
@@ -27,6 +28,23 @@ class Option(click.Option):
         on, _, off = names.partition(" / ")
         shown = f"{on}=false" if off and self.default is True else on
         return re.sub(r"(^|, )--", r"\1-", shown), text
+
+
+class Setting(Option):
+    """An option that says a setting for one run."""
+
+
+class Command(click.Command):
+    """A command whose help lists the settings apart from its own options."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        params = self.get_params(ctx)
+        for title, among in (("Options", False), ("Settings, else of ureg.yaml or UREG_...", True)):
+            records = (param.get_help_record(ctx) for param in params if isinstance(param, Setting) is among)
+            rows = [record for record in records if record]
+            if rows:
+                with formatter.section(title):
+                    formatter.write_dl(rows, col_max=34)
 
 
 class Duration(click.ParamType[float]):
@@ -63,7 +81,7 @@ def together(*decorators: Decorator[Any]) -> Decorator[Any]:
     return decorate
 
 
-settings = together(*(option(knob.name, knob.text, metavar="VALUE") for knob in KNOBS))
+settings = together(*(click.option(f"--{knob.name}", cls=Setting, help=knob.text, metavar="VALUE") for knob in KNOBS))
 
 output = together(
     flag("compact-warnings", "Show warnings as one line each."),
@@ -71,7 +89,7 @@ output = together(
 )
 
 locking = together(
-    flag("lock", "Hold the lock of the state.", default=True),
+    flag("lock", "Do not hold the lock of the state.", default=True),
     option("lock-timeout", "How long to wait for the lock.", type=Duration(), default="0s", metavar="DURATION"),
 )
 
@@ -82,5 +100,5 @@ planning = together(
     option("replace", "Destroy and create this component anew. Repeatable.", multiple=True, metavar="ADDRESS"),
     flag("destroy", "Plan to remove everything that is recorded."),
     flag("refresh-only", "Only bring the record in line with what is really there."),
-    flag("refresh", "Look at what is really there first.", default=True),
+    flag("refresh", "Do not look at what is really there first.", default=True),
 )

@@ -13,7 +13,7 @@ from reconciler.commands.view import View, on_registry
 EXIT_CHANGES = 2
 
 
-@click.command("plan")
+@click.command("plan", cls=options.Command)
 @options.planning
 @options.option("out", "Save the plan in FILE, for `ureg apply FILE`.", metavar="FILE")
 @options.flag("detailed-exitcode", "Exit with 0 for no changes, 1 for an error, 2 for changes.")

@@ -9,6 +9,7 @@ from stat import S_ISREG
 from typing import NamedTuple
 
 from reconciler.bootstrap import Registry, driver_versions, plan_key, version
+from reconciler.commands.presence import missing_manifests
 from reconciler.commands.view import View
 from reconciler.engine.operations import Planned, Request, plan
 from reconciler.model.diagnostics import Diagnostic, Invalid
@@ -56,10 +57,11 @@ def make(registry: Registry, wanted: Request) -> Planned:
 
 def make_and_show(registry: Registry, view: View, wanted: Request) -> Plan | None:
     """The plan, after showing it together with everything that was found; None where there is an error."""
+    odd = missing_manifests(registry)
     planned = make(registry, wanted)
     if planned.plan is not None:
         show(registry, view, planned.plan)
-    view.report(planned.diagnostics)
+    view.report((*odd, *planned.diagnostics))
     return planned.plan
 
 
@@ -69,7 +71,7 @@ def show(registry: Registry, view: View, made: Plan) -> None:
         return
     from reconciler.render.plan_text import render_plan
 
-    fields = {slug: kind.fields for slug, kind in registry.catalogue.kinds.items()}
+    fields = {slug: kind.manifest_fields for slug, kind in registry.catalogue.kinds.items()}
     view.write(render_plan(made, view.style, fields))
 
 
@@ -77,7 +79,7 @@ def write_json(registry: Registry, made: Plan) -> None:
     """Writes the plan to standard output in Terraform's representation."""
     from reconciler.render.plan_json import render_plan_json
 
-    fields = {slug: kind.fields for slug, kind in registry.catalogue.kinds.items()}
+    fields = {slug: kind.manifest_fields for slug, kind in registry.catalogue.kinds.items()}
     sys.stdout.flush()
     sys.stdout.buffer.write(render_plan_json(made, fields, version()))
 

@@ -12,7 +12,7 @@ from reconciler.model.diagnostics import Diagnostic, Invalid
 from reconciler.model.kind import Catalogue, Kind
 
 
-@click.command("schema")
+@click.command("schema", cls=options.Command)
 @click.argument("kind", required=False)
 @options.output
 @options.settings

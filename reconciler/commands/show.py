@@ -21,7 +21,7 @@ _NOT_AUTHENTICATED = Diagnostic(
 )
 
 
-@click.command("show")
+@click.command("show", cls=options.Command)
 @click.argument("file", metavar="[PLAN]", required=False)
 @options.flag("json", "Write JSON: of a plan, Terraform's representation.", "as_json")
 @options.output

@@ -25,19 +25,19 @@ def command() -> None:
     """Look at the recorded state, and edit it without acting on anything."""
 
 
-@command.command("list")
+@command.command("list", cls=options.Command)
 @click.argument("prefix", required=False, default="")
 @options.output
 @options.settings
 @on_registry
 def list_(view: View, registry: Registry, prefix: str) -> None:
-    """List the addresses that are recorded, all or those that start with PREFIX."""
+    """List the recorded addresses; with PREFIX those that start with it."""
     addresses = [address for address in sorted(registry.store.load().records) if address.startswith(prefix)]
     if addresses:
         view.write("\n".join(map(escape, addresses)))
 
 
-@command.command("show")
+@command.command("show", cls=options.Command)
 @click.argument("address")
 @options.option("at", "As it was then: a commit, a time (2026-11-24T10:00:00Z, or a day) or a serial.", metavar="WHEN")
 @options.output
@@ -51,7 +51,7 @@ def show(view: View, registry: Registry, address: str, at: str | None) -> None:
     view.write(render_record(record, view.style))
 
 
-@command.command("pull")
+@command.command("pull", cls=options.Command)
 @options.output
 @options.settings
 @on_registry
@@ -63,7 +63,7 @@ def pull(view: View, registry: Registry) -> None:
     sys.stdout.buffer.write(render_state(registry.store.load()))
 
 
-@command.command("mv")
+@command.command("mv", cls=options.Command)
 @click.argument("source")
 @click.argument("target")
 @options.locking
@@ -78,7 +78,7 @@ def mv(view: View, registry: Registry, source: str, target: str, lock: bool, loc
     view.write(f"{escape(source)} is recorded as {escape(target)} now.")
 
 
-@command.command("rm")
+@command.command("rm", cls=options.Command)
 @click.argument("addresses", nargs=-1, required=True, metavar="ADDRESS...")
 @options.locking
 @options.output

@@ -8,7 +8,7 @@ from reconciler import __version__
 from reconciler.commands import options
 
 
-@click.command("version")
+@click.command("version", cls=options.Command)
 @options.flag("json", "Write JSON.", "as_json")
 def command(as_json: bool) -> None:
     """Show the version of ureg."""

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from functools import wraps
 from pathlib import Path
 from shutil import get_terminal_size
-from typing import Any
+from typing import Any, TextIO
 
 from reconciler.bootstrap import open_registry
 from reconciler.engine.settings import KNOBS
@@ -39,7 +39,7 @@ class View:
         from reconciler.render.diagnostics_text import render_diagnostics
 
         sys.stdout.flush()
-        sys.stderr.write(render_diagnostics(diagnostics, self.style, self._compact_warnings))
+        sys.stderr.write(render_diagnostics(diagnostics, self.style, self._compact_warnings, columns(sys.stderr)))
 
     def guard(self, operation: Callable[[], int | None]) -> int:
         """The exit code of `operation`; what a user can mend becomes findings and the code 1."""
@@ -65,9 +65,9 @@ def make_view(json: bool, color: bool, compact_warnings: bool = False) -> View:
     return View(Style(color=color and colorful(os.environ)), stream, compact_warnings)
 
 
-def columns() -> int:
-    """The width of the terminal; 0 where standard output is none."""
-    return get_terminal_size().columns if sys.stdout.isatty() else 0
+def columns(stream: TextIO | None = None) -> int:
+    """The width of the terminal; 0 where `stream`, by default standard output, is none."""
+    return get_terminal_size().columns if (stream or sys.stdout).isatty() else 0
 
 
 def colorful(environment: Mapping[str, str]) -> bool:

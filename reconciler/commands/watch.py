@@ -26,7 +26,7 @@ from reconciler.model.plan import Options
 from reconciler.render.escape import escape
 
 
-@click.command("watch")
+@click.command("watch", cls=options.Command)
 @options.flag("auto-approve", "Apply each plan, instead of only showing it.")
 @options.flag("json", "Write machine-readable messages, one object a line.")
 @options.option(
@@ -47,7 +47,7 @@ def command(
     compact_warnings: bool,
     **flags: Any,
 ) -> None:
-    """Plan whenever a manifest, a schema or the settings change, and with -auto-approve apply the plan.
+    """Plan, or with -auto-approve apply, whenever a manifest, a schema or the settings change.
 
     Bad input is reported and waited out: the next change is looked at as if nothing had happened.
     """

@@ -8,6 +8,7 @@ from typing import Any
 from reconciler.compiler.finding import Finding, clip, place, place_all
 from reconciler.compiler.manifest import API_VERSION, check_references, is_name, stem, to_resource
 from reconciler.compiler.parse import parse
+from reconciler.compiler.sensitive import conceal_unknown
 from reconciler.compiler.suggest import did_you_mean
 from reconciler.compiler.validate import Validator
 from reconciler.compiler.veil import sensitive_names, veil
@@ -81,7 +82,8 @@ def _compile_manifest(
     kind = _kind(value.get("kind"), catalogue)
     if kind is None or kind.files:
         findings = [*_version(value), _not_a_kind(value, catalogue) if kind is None else _plain_kind(kind)]
-        return None, place_all(findings, document.path, data, document.number)
+        told = place_all(findings, document.path, data, document.number)
+        return None, tuple(map(conceal_unknown, told))
     return _resource(document, data, kind, validator)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from typing import Any
 
 from reconciler.compiler.annotations import along, children
@@ -15,6 +14,8 @@ from reconciler.model.diagnostics import Diagnostic, Diagnostics, Location, Poin
 from reconciler.model.kind import Field
 
 _KEY_ALONE = re.compile(r"[\s-]*\Z")
+_HARMLESS = re.compile(r"""\s*(?:["']?(?:apiVersion|kind|metadata)["']?\s*:[^{}\[\],]*|[\w-]+\s*:\s*(?:#.*)?)\Z""")
+"""A line that can hold no secret, whatever the kind: a key of every manifest with a plain value, or a key alone."""
 
 
 def has_sensitive(field: Field) -> bool:
@@ -74,6 +75,15 @@ def conceal(diagnostics: Diagnostics, hidden: Iterable[Pointer], path: str, docu
     return tuple(_concealed(diagnostic, lines) for diagnostic in diagnostics)
 
 
+def conceal_unknown(diagnostic: Diagnostic) -> Diagnostic:
+    """The diagnostic without its source line if that could hold a secret: of a document whose kind is not known nobody
+    can say what in it is one."""
+    location = diagnostic.location
+    if location is None or _HARMLESS.match(location.source_line):
+        return diagnostic
+    return diagnostic._replace(location=location._replace(source_line=""))
+
+
 def _concealed(diagnostic: Diagnostic, lines: set[int]) -> Diagnostic:
     location = diagnostic.location
     if location is None or location.span is None or location.span.start.line not in lines:
@@ -82,4 +92,4 @@ def _concealed(diagnostic: Diagnostic, lines: set[int]) -> Diagnostic:
     line = location.source_line
     is_key = _KEY_ALONE.match(line[:start]) and re.match(r"\s*:", line[end:])
     shown = f"{line[:end]}: …" if is_key and location.span.start.line == location.span.end.line else ""
-    return replace(diagnostic, location=location._replace(source_line=shown))
+    return diagnostic._replace(location=location._replace(source_line=shown))

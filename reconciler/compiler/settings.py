@@ -39,7 +39,7 @@ def parse_settings(path: str, data: bytes, catalogue: Catalogue) -> tuple[Settin
 
 def dump_settings(settings: Settings) -> str:
     """`settings` as `load_settings` reads them back, without judging them again."""
-    return orjson.dumps(settings).decode()
+    return orjson.dumps({**settings._asdict(), "guards": settings.guards._asdict()}).decode()
 
 
 def load_settings(text: str) -> Settings:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from typing import Any
 
 from reconciler.compiler.annotations import field_at
@@ -45,7 +44,7 @@ class Validator:
         fields = kind.fields if self._sensitive[kind.slug] else NO_FIELDS
         found = self.check_against(base_name(kind.schema_path), document, data, fields, also)
         address = address_of(document, kind) if found else ""
-        return tuple(replace(one, address=address) for one in found)
+        return tuple(one._replace(address=address) for one in found)
 
     def check_against(
         self, file: str, document: Document, data: bytes, fields: Field = NO_FIELDS, also: Sequence[Finding] = ()

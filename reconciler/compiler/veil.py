@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 
 from reconciler.model.diagnostics import Diagnostic, Diagnostics, Location
 from reconciler.model.kind import Catalogue, Field
@@ -110,10 +109,10 @@ def _veiled(diagnostic: Diagnostic, lines: Sequence[str], hidden: frozenset[int]
     )
     location = diagnostic.location
     if location is None or not _is_hidden(location, lines, hidden):
-        return replace(diagnostic, related=related)
+        return diagnostic._replace(related=related)
     summary, hint = _SILENT.get(diagnostic.code, (diagnostic.summary, diagnostic.hint))
     detail = "" if diagnostic.code in _SILENT else diagnostic.detail
-    return replace(diagnostic, summary=summary, detail=detail, hint=hint, location=_bare(location), related=related)
+    return diagnostic._replace(summary=summary, detail=detail, hint=hint, location=_bare(location), related=related)
 
 
 def _bare(location: Location) -> Location:

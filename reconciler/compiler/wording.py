@@ -199,7 +199,7 @@ def _hint(refusal: Refusal, file: str, schemas: Schemas) -> str:
 def _type_hint(refusal: Refusal) -> str:
     wanted, value = _wanted_types(refusal), refusal.value
     if "string" in wanted and isinstance(value, bool | int | float):
-        return f'Put it in quotes: "{_json(value)}".' if len(_json(value)) <= _LIMIT else "Put it in quotes."
+        return "Put it in quotes, as it stands."
     if "boolean" in wanted and isinstance(value, str) and value.lower() in ("yes", "no", "on", "off", "y", "n"):
         return "YAML 1.2 knows only true and false; yes, no, on and off are strings."
     return ""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from typing import NamedTuple
 
 from reconciler.compiler.assemble import assemble, assemble_again
@@ -136,8 +135,7 @@ def _located(finding: Diagnostic, contents: Mapping[str, bytes]) -> Diagnostic:
     def fill(place: Location) -> Location:
         return locate(place, contents[place.path]) if place.span is None and place.path in contents else place
 
-    return replace(
-        finding,
+    return finding._replace(
         location=fill(finding.location) if finding.location else None,
         related=tuple(related._replace(location=fill(related.location)) for related in finding.related),
     )

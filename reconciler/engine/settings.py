@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import NamedTuple
 
 from reconciler.model.diagnostics import Diagnostic, Invalid
@@ -24,20 +23,20 @@ class Knob(NamedTuple):
 
 
 KNOBS = (
-    Knob("registry", "Folder of the manifests.", lambda s, v: replace(s, registry=v)),
-    Knob("schemas", "Folder of the registry's own kinds.", lambda s, v: replace(s, schemas=v)),
-    Knob("state", "File of the recorded state.", lambda s, v: replace(s, state=v)),
-    Knob("output", "Folder that drivers render into.", lambda s, v: replace(s, output=v)),
-    Knob("parallelism", "How many verbs may run at once.", lambda s, v: replace(s, parallelism=_count(v, 1))),
+    Knob("registry", "Folder of the manifests.", lambda s, v: s._replace(registry=v)),
+    Knob("schemas", "Folder of the registry's own kinds.", lambda s, v: s._replace(schemas=v)),
+    Knob("state", "File of the recorded state.", lambda s, v: s._replace(state=v)),
+    Knob("output", "Folder that drivers render into.", lambda s, v: s._replace(output=v)),
+    Knob("parallelism", "How many verbs may run at once.", lambda s, v: s._replace(parallelism=_count(v, 1))),
     Knob(
         "guards-max-deletes",
         "More deletes than this stop an apply.",
-        lambda s, v: replace(s, guards=replace(s.guards, max_deletes=_count(v, 0))),
+        lambda s, v: s._replace(guards=s.guards._replace(max_deletes=_count(v, 0))),
     ),
     Knob(
         "guards-max-delete-percent",
         "Deletes of more than this share of what is recorded stop an apply.",
-        lambda s, v: replace(s, guards=replace(s.guards, max_delete_percent=_count(v, 0))),
+        lambda s, v: s._replace(guards=s.guards._replace(max_delete_percent=_count(v, 0))),
     ),
 )
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from hashlib import blake2b
 
 import orjson
@@ -24,7 +23,7 @@ def push(pushed: RecordedState, run: Run, store: StateStore, locking: Locking, f
     with store.write(locking.info, locking.timeout) as writer:
         current = store.load()
         if current.lineage and force:
-            pushed = replace(pushed, lineage=current.lineage)
+            pushed = pushed._replace(lineage=current.lineage)
         _refuse_other_lineage(pushed, current)
         if pushed.serial < current.serial and not force:
             raise Invalid(_older(pushed, current))

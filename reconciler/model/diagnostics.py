@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple, TypeAlias
 
@@ -57,8 +56,7 @@ class Related(NamedTuple):
     location: Location
 
 
-@dataclass(frozen=True, slots=True)
-class Diagnostic:
+class Diagnostic(NamedTuple):
     """One finding: what (`summary`, `detail`), where (`location`, `related`) and what to do (`hint`).
 
     `code` is a stable kebab-case name ("duplicate-key"). No field ever holds the value of a sensitive property.

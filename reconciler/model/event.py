@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
 
 from reconciler.model.plan import Step
@@ -32,8 +31,7 @@ class StepSkipped(NamedTuple):
     because: str
 
 
-@dataclass(frozen=True, slots=True)
-class Summary:
+class Summary(NamedTuple):
     """How a run ended. Counts are of components; a replaced one is both added and destroyed, as in Terraform."""
 
     added: int = 0

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from reconciler.model.lifecycle import Lifecycle
 
 
-@dataclass(frozen=True, slots=True)
-class Field:
+class Field(NamedTuple):
     """What the `x-` keywords of a schema say about one place in a document, and about the places below it.
 
     Only annotated places and the way to them are kept. `properties` holds named children, `items` the child that
@@ -31,8 +29,7 @@ class Field:
 NO_FIELDS = Field(properties={})
 
 
-@dataclass(frozen=True, slots=True)
-class Kind:
+class Kind(NamedTuple):
     """`name` as in manifests ("GridNode"), `slug` as in addresses ("gridnode").
 
     `files` is the glob of a plain-file kind, else "". `schema` is the whole schema document, `schema_path` the file
@@ -50,9 +47,13 @@ class Kind:
     schema: Mapping[str, Any]
     schema_path: str
 
+    @property
+    def manifest_fields(self) -> Field:
+        """`fields` as they lie in a resource's manifest: there the document of a plain file is the spec."""
+        return Field(properties={"spec": self.fields}) if self.files else self.fields
 
-@dataclass(frozen=True, slots=True)
-class Catalogue:
+
+class Catalogue(NamedTuple):
     """All kinds of a registry, by slug, with the digest of the schema files they came from."""
 
     kinds: Mapping[str, Kind]

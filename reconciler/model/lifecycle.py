@@ -8,15 +8,14 @@ Two states belong to every kind and are never declared: `absent` (before it is c
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 ABSENT = "absent"
 FAILED = "failed"
 PRESENT = "present"
 
 
-@dataclass(frozen=True, slots=True)
-class Verb:
+class Verb(NamedTuple):
     """What a driver can be asked to do.
 
     `sources` are the states it starts from. `target` is the state it leads to; None keeps the state (an update).
@@ -30,8 +29,7 @@ class Verb:
     timeout: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Lifecycle:
+class Lifecycle(NamedTuple):
     """`states` without `absent`; `default` is meant by a manifest that names no state; `aliases` maps other words
     for a verb to its name."""
 

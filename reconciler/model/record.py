@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, NamedTuple
 
@@ -51,8 +50,7 @@ class Record(NamedTuple):
         return value
 
 
-@dataclass(frozen=True, slots=True)
-class RecordedState:
+class RecordedState(NamedTuple):
     """A whole state: `lineage` names its line of descent, `serial` grows by one with every write."""
 
     lineage: str

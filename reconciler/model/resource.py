@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import orjson
@@ -19,8 +18,7 @@ class SourceFile(NamedTuple):
     content_id: str
 
 
-@dataclass(frozen=True, slots=True)
-class Revision:
+class Revision(NamedTuple):
     """Which version of the repository a snapshot shows.
 
     `commit` is HEAD's id ("" before the first commit), `tree` a digest over all paths and content ids of the
@@ -32,8 +30,7 @@ class Revision:
     dirty: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Snapshot:
+class Snapshot(NamedTuple):
     """The files that make up the desired state at one moment, sorted by path."""
 
     files: tuple[SourceFile, ...]
@@ -91,8 +88,7 @@ class Resource(NamedTuple):
         return value
 
 
-@dataclass(frozen=True, slots=True)
-class DesiredState:
+class DesiredState(NamedTuple):
     """Everything that the repository asks for: no address twice, every reference resolved, no cycle."""
 
     resources: Mapping[Address, Resource]

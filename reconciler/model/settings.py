@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Guards:
+class Guards(NamedTuple):
     """More deletes than `max_deletes`, or five and more that pass `max_delete_percent` of what is recorded, stop an
     apply."""
 
@@ -14,8 +13,7 @@ class Guards:
     max_delete_percent: int = 20
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
+class Settings(NamedTuple):
     """Paths are relative to the registry's root; `output` is where drivers put what they render."""
 
     registry: str = "registry.d"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence, Set
-from dataclasses import replace as with_fields
 from typing import NamedTuple
 
 from reconciler.model import settings
@@ -11,8 +10,9 @@ from reconciler.model.address import Address, parse_address
 from reconciler.model.change import Action
 from reconciler.model.diagnostics import Diagnostic, Diagnostics
 from reconciler.model.kind import Catalogue, Kind
+from reconciler.model.lifecycle import ABSENT
 from reconciler.model.plan import Base, Guard, Mode, Options, Plan
-from reconciler.model.record import Observation, RecordedState, Status
+from reconciler.model.record import Observation, Record, RecordedState, Status
 from reconciler.model.resource import DesiredState
 from reconciler.planner.decide import Case, Move, decide
 from reconciler.planner.guards import REFERENCED, limits, referenced_deletes
@@ -83,8 +83,7 @@ def explain_dangling(diagnostics: Diagnostics, recorded: RecordedState) -> Diagn
 
 
 def _as_delete(finding: Diagnostic) -> Diagnostic:
-    return with_fields(
-        finding,
+    return finding._replace(
         code=REFERENCED,
         summary=f"{finding.address} would be deleted, but this depends on it",
         detail=f"{finding.address} is recorded, and its manifest is gone.",
@@ -105,10 +104,15 @@ def _scene(
         observation.address: observation
         for observation in observations
         if (record := records.get(observation.address))
-        and (observation.drift or observation.state != record.state)
+        and _differs(observation, record)
         and scene.includes(observation.address)
     }
     return scene._replace(seen=seen)
+
+
+def _differs(seen: Observation, record: Record) -> bool:
+    """Of what never came to be, there is nothing to find changed."""
+    return seen.state != record.state or bool(seen.drift and record.state != ABSENT)
 
 
 def _moves(scene: _Scene) -> tuple[Sequence[Move], Diagnostics]:

@@ -101,7 +101,7 @@ def _update(case: Case, resource: Resource, record: Record, routes: Routes) -> M
 def _differences(kind: Kind, resource: Resource, record: Record) -> tuple[Difference, ...]:
     if resource.fingerprint == record.fingerprint:
         return ()
-    return differences(record.body(), resource.body(), kind.fields)
+    return differences(record.body(), resource.body(), kind.manifest_fields)
 
 
 def _drifted(case: Case, record: Record) -> bool:

@@ -33,6 +33,8 @@ _DONE = {
 _MOST_RUNNING = 3
 _REDRAW_SECONDS = 0.1
 _TICK_SECONDS = 0.5
+_ECHO = 3
+"""Columns that stay free at the end of the line: a terminal shows Ctrl-C as ^C there."""
 
 
 class _Ending:
@@ -177,7 +179,7 @@ class LiveProgress:
         if now - self._drawn < _REDRAW_SECONDS:
             return
         self._drawn = now
-        self._stream.write(f"\r{cut(self._status(now), self._columns() - 1)}\x1b[K")
+        self._stream.write(f"\r{cut(self._status(now), self._columns() - _ECHO)}\x1b[K")
         self._stream.flush()
 
     def _status(self, now: float) -> str:

@@ -21,6 +21,7 @@ from typing import Any, TypeAlias
 import orjson
 
 from reconciler import __version__
+from reconciler.model.diagnostics import Pointer
 from reconciler.model.resource import Reference, Resource
 from reconciler.ports import CompileCache
 
@@ -141,17 +142,23 @@ def _encode(entries: _Entries) -> bytes:
     files = [(path, content_id, len(resources)) for (path, content_id), resources in entries.items()]
     every = [resource for resources in entries.values() for resource in resources]
     plain = [(r.address, r.kind, r.state, r.fingerprint, r.document, r.line) for r in every]
-    references = [(number, list(map(tuple, r.references))) for number, r in enumerate(every) if r.references]
-    table = orjson.dumps([list(zip(*files, strict=True)), list(zip(*plain, strict=True)), references])
+    pointers: dict[Pointer, int] = {}
+    links = [
+        (number, [(target, pointers.setdefault(pointer, len(pointers))) for target, pointer in resource.references])
+        for number, resource in enumerate(every)
+        if resource.references
+    ]
+    table = orjson.dumps([list(zip(*files, strict=True)), list(zip(*plain, strict=True)), list(pointers), links])
     return b"\n".join((table, *(r.manifest for r in every)))
 
 
 def _decode(table: list[Any], manifests: list[bytes]) -> _Entries:
-    (paths, content_ids, counts), columns, links = table
+    (paths, content_ids, counts), columns, shared, links = table
     addresses, kinds, states, fingerprints, documents, lines = columns or [()] * 6
+    pointers = list(map(tuple, shared))
     references: list[tuple[Reference, ...]] = [()] * len(addresses)
     for number, targets in links:
-        references[number] = tuple([_reference((target, tuple(pointer))) for target, pointer in targets])
+        references[number] = tuple([_reference((target, pointers[place])) for target, place in targets])
     places = chain.from_iterable(map(repeat, paths, counts))
     columns = (addresses, kinds, states, fingerprints, manifests, references, places, documents, lines)
     resources = map(_resource, zip(*columns, strict=True))

@@ -113,7 +113,8 @@ def test_a_broken_kind_is_an_error_at_its_place(repository: Repository) -> None:
     assert "onn" in err
 
 
-def test_no_repository_and_an_empty_folder_are_fine(repository: Repository) -> None:
+def test_no_repository_and_no_manifests_are_fine(repository: Repository) -> None:
+    repository.write("ureg.yaml", "")
     assert "No changes." in repository.ureg("plan")
     (repository.root / ".git").rename(repository.root.parent / "moved")
     assert "No changes." in repository.ureg("plan")

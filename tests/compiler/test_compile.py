@@ -205,3 +205,25 @@ def test_a_new_kind_needs_only_a_file() -> None:
         ("schema-required", "registry.d/t.yaml:4:1", "Millimetres of glass."),
         ("schema-additional-properties", "registry.d/t.yaml:4:8", ""),
     ]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{apiVersion: ureg/v1, kind: Gadgit, spec: {token: hunter2}}\n",
+        "{spec: {token: hunter2},\n kind: Gadgit}\n",
+        "spec: {token: hunter2}\nmetadata: {name: a}\n",
+        "kind: {token: hunter2}\n",
+        "token: hunter2\n",
+    ],
+)
+def test_no_line_that_may_hold_a_secret_is_shown_of_a_document_without_a_kind(text: str) -> None:
+    _, found = manifests(text)
+    assert found
+    assert not any("hunter2" in one.location.source_line for one in found if one.location)
+
+
+def test_the_line_of_an_unknown_kind_is_shown_where_it_holds_nothing_else() -> None:
+    (found,) = manifests("apiVersion: ureg/v1\nkind: Gadgit # of ours\nmetadata:\n  name: a\n")[1]
+    assert found.location
+    assert found.location.source_line == "kind: Gadgit # of ours"

@@ -64,7 +64,7 @@ CASES = [
         '"spec.colour" must be one of "red", "green", "blue", not a string of 99 characters.',
         "",
     ),
-    ("code: 12", "type", 9, '"spec.code" must be a string, not 12.', 'Put it in quotes: "12".'),
+    ("code: 12", "type", 9, '"spec.code" must be a string, not 12.', "Put it in quotes, as it stands."),
     ("site: nowhere", "format", 9, '"spec.site" must be a valid uri, not the string "nowhere".', ""),
     ("spare: yes", "type", 10, '"spec.spare" must be true or false, not the string "yes".', "YAML 1.2"),
     ("tags: [a, a]", "unique-items", 9, '"spec.tags" must not hold the same item twice.', ""),
@@ -75,7 +75,7 @@ CASES = [
     ("labels: {a: x, b: x, c: x}", "max-properties", 11, '"spec.labels" must have at most 2 keys, not 3.', ""),
     ("labels: {a: x, B: x}", "property-names", 18, '"B" cannot be a key in "spec.labels".', ""),
     ("labels: {n: x}", "type", 15, '"spec.labels.n" must be an integer, not the string "x".', ""),
-    ("labels: {a: 1}", "type", 15, '"spec.labels.a" must be a string, not 1.', 'Put it in quotes: "1".'),
+    ("labels: {a: 1}", "type", 15, '"spec.labels.a" must be a string, not 1.', "Put it in quotes, as it stands."),
     ("target: 5", "one-of", 11, '"spec.target" must be a string or a mapping, not 5.', ""),
     ("target: {}", "required", 3, '"spec.target" lacks the key "host".', ""),
     ("target: {host: h, prt: 1}", "additional-properties", 21, '"prt" is not a known key in "spec.target".', '"port"'),
@@ -94,7 +94,7 @@ CASES = [
     ("pair: {mid: 1}", "unevaluated-properties", 10, '"mid" is not a known key in "spec.pair".', ""),
     ("choice: {if: 1}", "required", 3, '"spec.choice" lacks the key "then".', ""),
     ("parts: [{from: gadget/x}]", "required", 11, '"spec.parts[0]" lacks the key "name".', ""),
-    ("parts: [{name: 5}]", "type", 18, '"spec.parts[0].name" must be a string, not 5.', 'quotes: "5"'),
+    ("parts: [{name: 5}]", "type", 18, '"spec.parts[0].name" must be a string, not 5.', "in quotes"),
     ("sise: 5", "additional-properties", 3, '"sise" is not a known key in "spec".', 'Did you mean "size"?'),
 ]
 

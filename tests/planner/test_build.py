@@ -304,6 +304,12 @@ def test_a_delete_of_what_a_manifest_refers_to_is_an_error_at_the_reference() ->
     assert finding.location == Location("config/user.yaml", ("needs", 0), 0)
 
 
+def test_what_never_came_to_be_has_not_drifted() -> None:
+    failed = record("config/a", state=ABSENT, status=Status.FAILED)
+    assert planned([resource("config/a")], [failed], Observation("config/a", ABSENT, "there is no file")).drift == ()
+    assert planned([resource("config/a")], [failed], Observation("config/a", PRESENT, "half a file")).drift != ()
+
+
 def test_what_is_recorded_of_a_kind_without_a_schema_can_only_stay() -> None:
     odd = record("config/a")._replace(address="gizmo/a", kind="gizmo")
     finding = refused([], [odd])

@@ -99,3 +99,12 @@ def test_hostile_text_stays_inside_its_box() -> None:
 
 def test_json_pointers_are_escaped() -> None:
     assert json_pointer(("a/b", 0, "~")) == "/a~1b/0/~0"
+
+
+def test_on_a_terminal_every_line_stays_inside_its_box() -> None:
+    text = "what is wrong " * 10
+    finding = Diagnostic("x", text, text, text, place("f", 3, 300, 310, "y" * 1000))
+    for columns in (40, 80, 200):
+        lines = render_diagnostics((finding,), PLAIN, columns=columns).splitlines()
+        assert all(len(line) <= columns for line in lines)
+    assert f"Error: {text.strip()}" in render_diagnostics((finding,), PLAIN)
