@@ -27,7 +27,7 @@ class _Side(NamedTuple):
     content: DesiredState | RecordedState
 
 
-@click.command("diff")
+@click.command("diff", cls=options.Command)
 @options.option("from", "A commit, a branch, a tag, `state` or `worktree`.", "before", default=STATE, metavar="VERSION")
 @options.option("to", "The same.", "after", default=WORKTREE, metavar="VERSION")
 @options.flag("json", "Write JSON: Terraform's representation of the plan.", "as_json")

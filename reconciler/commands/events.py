@@ -20,7 +20,7 @@ def command() -> None:
     """Look at the event log: every transition, run, lock taken over, and edit of the state."""
 
 
-@command.command("list")
+@command.command("list", cls=options.Command)
 @options.option("run", "Only the events of this run; the beginning of its id is enough.", metavar="ID")
 @limit
 @options.flag("json", "Write JSON.", "as_json")
@@ -41,7 +41,7 @@ def list_(view: View, registry: Registry, run: str | None, limit: int | None, as
         view.write(render_events(events, view.style, columns()))
 
 
-@command.command("verify")
+@command.command("verify", cls=options.Command)
 @options.option("expect", "The digest that the chain's head had earlier, noted elsewhere.", metavar="DIGEST")
 @options.output
 @options.settings

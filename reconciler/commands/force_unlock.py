@@ -19,7 +19,7 @@ _QUESTION = Question(
 )
 
 
-@click.command("force-unlock")
+@click.command("force-unlock", cls=options.Command)
 @click.argument("lock_id", metavar="ID")
 @options.flag("force", "Do not ask before unlocking.")
 @options.output

@@ -14,7 +14,7 @@ from reconciler.model.diagnostics import Diagnostic, Invalid
 limit = options.option("limit", "Only the newest N events.", type=click.IntRange(min=1), metavar="N")
 
 
-@click.command("history")
+@click.command("history", cls=options.Command)
 @click.argument("address")
 @limit
 @options.flag("json", "Write JSON.", "as_json")

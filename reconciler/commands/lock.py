@@ -14,7 +14,7 @@ def command() -> None:
     """Look at the lock of the state. `ureg force-unlock` takes it away."""
 
 
-@command.command("show")
+@command.command("show", cls=options.Command)
 @options.flag("json", "Write JSON.", "as_json")
 @options.output
 @options.settings

@@ -21,7 +21,7 @@ from reconciler.model.plan import Options
 _SERIAL = re.compile(r"[0-9]{1,18}", re.ASCII)
 
 
-@click.command("rollback")
+@click.command("rollback", cls=options.Command)
 @options.option("to", "A commit, a branch, a tag, or a serial of the state.", required=True, metavar="COMMIT|SERIAL")
 @options.flag("auto-approve", "Apply the plan, instead of only showing it.")
 @options.option(

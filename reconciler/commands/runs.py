@@ -18,7 +18,7 @@ def command() -> None:
     """Show what was run on the state: every apply, rollback and edit, also those that died."""
 
 
-@command.command("list")
+@command.command("list", cls=options.Command)
 @options.flag("json", "Write JSON.", "as_json")
 @options.output
 @options.settings
@@ -36,7 +36,7 @@ def list_(view: View, registry: Registry, as_json: bool) -> None:
         view.write(render_runs(runs, view.style, columns()))
 
 
-@command.command("show")
+@command.command("show", cls=options.Command)
 @click.argument("prefix", metavar="ID")
 @options.flag("json", "Write JSON.", "as_json")
 @options.output

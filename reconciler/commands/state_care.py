@@ -22,7 +22,7 @@ _QUESTION = Question(
 )
 
 
-@click.command("verify")
+@click.command("verify", cls=options.Command)
 @options.output
 @options.settings
 @on_registry
@@ -36,7 +36,7 @@ def verify(view: View, registry: Registry) -> None:
     view.write(f"The state is whole: serial {recorded.serial}, components: {len(recorded.records)}.")
 
 
-@click.command("backups")
+@click.command("backups", cls=options.Command)
 @options.output
 @options.settings
 @on_registry
@@ -50,7 +50,7 @@ def backups(view: View, registry: Registry) -> None:
     view.write(render_backups(registry.store.backups(), view.style, columns()))
 
 
-@click.command("restore")
+@click.command("restore", cls=options.Command)
 @click.argument("name", required=False)
 @options.flag("auto-approve", "Do not ask before restoring.")
 @options.output

@@ -14,7 +14,7 @@ from reconciler.commands.view import View, on_registry
 from reconciler.model.diagnostics import Diagnostic, Invalid
 
 
-@click.command("push")
+@click.command("push", cls=options.Command)
 @click.argument("file", metavar="FILE")
 @options.flag("force", "Also where FILE has another lineage, or is older than what is recorded.")
 @options.locking
@@ -36,7 +36,7 @@ def push(view: View, registry: Registry, file: str, force: bool, lock: bool, loc
     view.write(f"The state has {len(pushed.records)} components now, and the serial {serial}.")
 
 
-@click.command("migrate")
+@click.command("migrate", cls=options.Command)
 @click.argument("to", metavar="TO")
 @options.locking
 @options.output
