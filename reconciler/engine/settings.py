@@ -26,7 +26,7 @@ class Knob(NamedTuple):
 KNOBS = (
     Knob("registry", "Folder of the manifests.", lambda s, v: replace(s, registry=v)),
     Knob("schemas", "Folder of the registry's own kinds.", lambda s, v: replace(s, schemas=v)),
-    Knob("state", "File of the recorded state.", lambda s, v: replace(s, state=v)),
+    Knob("state", "File of the recorded state, or the URL of a PostgreSQL database.", lambda s, v: replace(s, state=v)),
     Knob("output", "Folder that drivers render into.", lambda s, v: replace(s, output=v)),
     Knob("parallelism", "How many verbs may run at once.", lambda s, v: replace(s, parallelism=_count(v, 1))),
     Knob(
