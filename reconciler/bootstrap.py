@@ -70,7 +70,7 @@ def open_registry(root: Path, flags: Mapping[str, str], environment: Mapping[str
         source,
         compile_cache,
         open_store(root, settings.state),
-        _drivers(root / settings.output),
+        _drivers(root, settings.output, environment),
         SystemClock(),
         lay_over,
     )
@@ -84,13 +84,12 @@ def reopened(registry: Registry) -> Registry:
     return registry._replace(settings=settings, catalogue=catalogue, source=source)
 
 
-def at_commit(registry: Registry, text: str) -> Registry:
-    """`registry` as it is in the commit that `text` (an id, a branch, a tag) means; its state and its drivers stay.
-    Raises Invalid."""
+def at_commit(registry: Registry, commit: str) -> Registry:
+    """`registry` as it is in `commit` (a full id); its state and its drivers stay. Raises Invalid."""
     from reconciler.sources.compile_cache import ReadOnlyCache
     from reconciler.sources.gittree import GitTree
 
-    source = GitTree(registry.root, resolve_commit(registry, text))
+    source = GitTree(registry.root, commit)
     known = ReadOnlyCache(registry.cache)
     settings = registry.override(_settings(source, known))
     own = [file.path for file in source.snapshot([f"{settings.schemas}/{_SCHEMA_FILES}"]).files]
@@ -98,7 +97,7 @@ def at_commit(registry: Registry, text: str) -> Registry:
 
 
 def resolve_commit(registry: Registry, text: str) -> str:
-    """The full id of the commit that a user means by `text`. Raises Invalid where there is none."""
+    """The full id of the commit that a user means by `text` (an id, a branch, a tag). Raises Invalid."""
     from reconciler.sources import git
 
     return git.resolve_commit(registry.root, text)
@@ -136,9 +135,12 @@ def plan_key(environment: Mapping[str, str], make: bool = True) -> bytes | None:
     return plan_key.plan_key(environment, make)
 
 
-def driver_versions(names: Iterable[str], driver_for: DriverFor) -> dict[str, str]:
-    """The version of each driver by its name: this program's for one that comes with it, else its distribution's."""
-    return {name: _driver_version(name, driver_for(name)) for name in sorted(set(names))}
+def driver_versions(names: Iterable[str]) -> dict[str, str]:
+    """The version of each driver by its name: this program's for one that comes with it, else its distribution's, and
+    "gone" where there is none."""
+    from reconciler.drivers.loading import is_built_in
+
+    return {n: f"ureg {__version__}" if is_built_in(n) else _distribution(n) for n in sorted(set(names))}
 
 
 def cache_folder(root: Path, environment: Mapping[str, str]) -> Path:
@@ -193,13 +195,14 @@ def _catalogue(source: Source, own: Sequence[str], known: CompileCache) -> Catal
     return catalogue
 
 
-def _drivers(place: Path) -> DriverFor:
+def _drivers(root: Path, output: str, environment: Mapping[str, str]) -> DriverFor:
     @cache
     def driver_for(name: str) -> Driver:
         from reconciler.drivers.loading import BrokenDriver, UnknownDriver, load_driver
+        from reconciler.drivers.secrets import Secrets
 
         try:
-            return load_driver(name, place)
+            return load_driver(name, root / output, Secrets(root, environment))
         except UnknownDriver as error:
             hint = "Install the package that brings it."
             raise Invalid(Diagnostic("driver-unknown", f"There is no driver {name!r}", str(error), hint)) from error
@@ -209,15 +212,14 @@ def _drivers(place: Path) -> DriverFor:
     return driver_for
 
 
-def _driver_version(name: str, driver: Driver) -> str:
-    if type(driver).__module__.startswith("reconciler.drivers."):
-        return f"ureg {__version__}"
+def _distribution(driver: str) -> str:
+    """The distribution that brings `driver`, with its version."""
     from importlib.metadata import entry_points
 
     from reconciler.drivers.loading import GROUP
 
-    entries = entry_points(group=GROUP).select(name=name)
-    return next((f"{entry.dist.name} {entry.dist.version}" for entry in entries if entry.dist), "unknown")
+    entries = entry_points(group=GROUP).select(name=driver)
+    return next((f"{entry.dist.name} {entry.dist.version}" for entry in entries if entry.dist), "gone")
 
 
 def version() -> str:

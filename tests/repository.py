@@ -19,6 +19,7 @@ class Repository:
         self.environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith(("UREG_", "GIT_"))},
             "XDG_CACHE_HOME": str(cache),
+            "XDG_STATE_HOME": str(cache.with_name("state")),
             "NO_COLOR": "1",
         }
 

@@ -183,9 +183,12 @@ class StoreContract(Stores):
             assert writer.settle(put(record("b"))) == 2
         assert self.open().verify() == []
 
-    @settings(max_examples=25, deadline=None)
-    @given(st.lists(st.lists(st.tuples(st.sampled_from("abc"), st.booleans()), max_size=4), max_size=5))
-    def test_it_is_a_mapping(self, batches: list[list[tuple[str, bool]]]) -> None:
+    def test_it_is_a_mapping(self) -> None:
+        # Made anew in each class: hypothesis refuses one test that runs in several.
+        check = given(st.lists(st.lists(st.tuples(st.sampled_from("abc"), st.booleans()), max_size=4), max_size=5))
+        settings(max_examples=25, deadline=None)(check(self._check_mapping))()
+
+    def _check_mapping(self, batches: list[list[tuple[str, bool]]]) -> None:
         with self.open().write(lock(), 1) as writer:
             before = self.open().load()
             expected = {address: each._replace(serial=0) for address, each in before.records.items()}

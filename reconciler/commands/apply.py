@@ -83,5 +83,5 @@ def _saved(registry: Registry, file: str, asked: planning.Asked) -> Plan:
     made, drivers = decode(planning.read(file), plan_key(os.environ))
     snapshot = registry.source.snapshot(patterns(registry.settings.registry, registry.catalogue))
     refuse_moved(made, snapshot.revision, registry.catalogue.digest)
-    refuse_other_drivers(drivers, driver_versions(drivers, registry.driver_for))
+    refuse_other_drivers(drivers, driver_versions(drivers))
     return made

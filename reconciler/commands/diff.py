@@ -6,12 +6,11 @@ from typing import NamedTuple
 
 import click
 
-from reconciler.bootstrap import Registry, at_commit
+from reconciler.bootstrap import Registry, resolve_commit
 from reconciler.commands import options, planning
+from reconciler.commands.versions import open_version
 from reconciler.commands.view import View, on_registry
-from reconciler.engine.desired import compile_desired
 from reconciler.engine.diff import both, difference
-from reconciler.model.diagnostics import Diagnostic, Invalid
 from reconciler.model.record import RecordedState
 from reconciler.model.resource import DesiredState
 from reconciler.render.escape import escape
@@ -60,8 +59,5 @@ def command(view: View, registry: Registry, before: str, after: str, as_json: bo
 def _side(registry: Registry, word: str) -> _Side:
     if word == STATE:
         return _Side(registry, registry.store.load())
-    there = registry if word == WORKTREE else at_commit(registry, word)
-    compiled = compile_desired(there.source, there.cache, there.catalogue, there.settings.registry)
-    if compiled.desired is None:
-        raise Invalid(*compiled.diagnostics, Diagnostic("version-invalid", f"{word} is not valid: see above"))
-    return _Side(there, compiled.desired)
+    commit = "" if word == WORKTREE else resolve_commit(registry, word)
+    return _Side(*open_version(registry, commit, word))

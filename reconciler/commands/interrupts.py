@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from types import FrameType
+from typing import Any, TypeAlias
 
 from reconciler.engine.executor import Stop
+
+Handler: TypeAlias = Callable[[int, FrameType | None], Any] | int | None
 
 _FIRST = "Interrupt received: waiting for what runs now to end. Interrupt again to stop at once.\n"
 _SECOND = "Stopped at once. What was running is noted in the state; the next plan goes on from there.\n"
@@ -34,3 +37,12 @@ def stop_on_interrupt() -> Iterator[Stop]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+        _hand_on(received, before)
+
+
+def _hand_on(received: list[int], handlers: Mapping[signal.Signals, Handler]) -> None:
+    """Tells the handler from before, if the program set one, what came meanwhile: `watch` is to end too."""
+    for number in received:
+        handler = handlers[signal.Signals(number)]
+        if callable(handler) and handler is not signal.default_int_handler:
+            handler(number, None)

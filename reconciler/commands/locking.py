@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import pwd
-import uuid
 
 from reconciler.bootstrap import Registry
 from reconciler.model.history import LockInfo, Run
@@ -27,12 +26,12 @@ def who() -> str:
 def locking(registry: Registry, operation: str, lock: bool, timeout: float) -> Locking:
     if not lock:
         return Locking(None, 0.0)
-    info = LockInfo(str(uuid.uuid4()), operation, who(), os.getpid())
+    info = LockInfo(_id(), operation, who(), os.getpid())
     return Locking(info, timeout)
 
 
 def new_run(operation: str, revision: Revision) -> Run:
-    return Run(str(uuid.uuid4()), operation, who(), revision.commit, revision.tree)
+    return Run(_id(), operation, who(), revision.commit, revision.tree)
 
 
 def wait_for_lock(registry: Registry, timeout: float) -> None:
@@ -42,3 +41,9 @@ def wait_for_lock(registry: Registry, timeout: float) -> None:
         wanted = locking(registry, "plan", lock=True, timeout=timeout)
         with registry.store.write(*wanted):
             pass
+
+
+def _id() -> str:
+    import uuid
+
+    return str(uuid.uuid4())

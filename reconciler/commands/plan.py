@@ -42,7 +42,7 @@ def command(
     if made is None:
         return 1
     if out:
-        planning.save(registry, made, out)
+        planning.save(made, out)
     if view.stream is None:
         _say_what_next(view, out, made.applyable)
     return EXIT_CHANGES if detailed_exitcode and made.applyable else 0

@@ -84,11 +84,11 @@ def write_json(registry: Registry, made: Plan) -> None:
     sys.stdout.buffer.write(render_plan_json(made, fields, version()))
 
 
-def save(registry: Registry, made: Plan, path: str) -> None:
+def save(made: Plan, path: str) -> None:
     """Writes the plan, signed, to a file of its own, readable by its owner only."""
     from reconciler.planner.codec import SavedPlan, encode
 
-    drivers = driver_versions((change.driver for change in made.changes), registry.driver_for)
+    drivers = driver_versions(change.driver for change in made.changes)
     data = encode(SavedPlan(made, drivers), plan_key(os.environ, make=True) or b"")
     target = Path(path)
     unfinished = target.with_name(f".{target.name}.{os.getpid()}")

@@ -6,16 +6,15 @@ import re
 
 import click
 
-from reconciler.bootstrap import Registry, at_commit, put_back, reopened, resolve_commit
+from reconciler.bootstrap import Registry, put_back, reopened, resolve_commit
 from reconciler.commands import options, planning
 from reconciler.commands.apply import GUARDS
 from reconciler.commands.applying import Ask, run_plan
 from reconciler.commands.recovering import recover_first
+from reconciler.commands.versions import open_version
 from reconciler.commands.view import View, on_registry
-from reconciler.engine.desired import compile_desired
 from reconciler.engine.operations import Request
 from reconciler.engine.rollback import commit_at
-from reconciler.model.diagnostics import Diagnostic, Invalid
 from reconciler.model.plan import Options
 
 _SERIAL = re.compile(r"[0-9]{1,18}", re.ASCII)
@@ -49,8 +48,7 @@ def command(
     """
     unsettled = recover_first(registry, view, lock, lock_timeout)
     commit = commit_at(registry.store, int(to)) if _SERIAL.fullmatch(to) else resolve_commit(registry, to)
-    then = at_commit(registry, commit)
-    _refuse_invalid(then, commit)
+    then = open_version(registry, commit, commit[:12]).registry
     made = put_back(registry, then, commit, f"Roll back to {commit[:12]}\n")
     if made is None:
         _say(view, f"The registry is as it was at {commit[:12]}: there is nothing to roll back.")
@@ -68,13 +66,6 @@ def _go_on(registry: Registry, view: View, auto_approve: bool, ask: Ask) -> int:
     if plan.applyable:
         _say(view, "\nNothing is applied yet. `ureg apply` carries it out; `git revert HEAD` takes it back.")
     return 0
-
-
-def _refuse_invalid(then: Registry, commit: str) -> None:
-    compiled = compile_desired(then.source, then.cache, then.catalogue, then.settings.registry)
-    if compiled.desired is None:
-        summary = f"The registry is not valid at {commit[:12]}: see above. Nothing was rolled back"
-        raise Invalid(*compiled.diagnostics, Diagnostic("version-invalid", summary))
 
 
 def _say(view: View, text: str) -> None:

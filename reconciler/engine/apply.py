@@ -56,9 +56,8 @@ def refuse_moved(plan: Plan, revision: Revision, schemas: str) -> None:
 def refuse_other_drivers(pinned: Mapping[str, str], present: Mapping[str, str]) -> None:
     """Raises Invalid where a saved plan was made with other drivers than are there now (their versions by name)."""
     for name, version in pinned.items():
-        now = present.get(name, "gone")
-        if now != version:
-            raise Invalid(_stale(f"It was made with the driver {name} of {version}, which is {now} now."))
+        if present[name] != version:
+            raise Invalid(_stale(f"It was made with the driver {name} of {version}, which is {present[name]} now."))
 
 
 def _refuse_stale(plan: Plan, base: Base) -> None:

@@ -10,7 +10,7 @@ that not all depends on one file.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from hashlib import blake2b
 from pathlib import Path
@@ -23,7 +23,7 @@ from reconciler.model.history import Backup
 from reconciler.model.record import Record, RecordedState
 from reconciler.ports import StateError
 from reconciler.state.connection import Flaw
-from reconciler.state.durable import write_whole
+from reconciler.state.durable import make_folder, write_whole
 from reconciler.state.rows import Meta, pack, to_json, unpack
 
 KEPT = 10
@@ -65,7 +65,7 @@ class Backups:
         """Newest first."""
         with suppress(FileNotFoundError, NotADirectoryError):
             found = [_named(path.name) for path in self._folder.iterdir() if path.suffix == _SUFFIX]
-            return tuple(sorted(filter(None, found), key=lambda each: (each.serial, each.time), reverse=True))
+            return tuple(sorted(filter(None, found), key=lambda each: (each.time, each.serial), reverse=True))
         return ()
 
     def has(self, meta: Meta) -> bool:
@@ -74,7 +74,7 @@ class Backups:
 
     def base(self, meta: Meta) -> Anchor | None:
         """The backup that the next one may build on, if the log still holds its last event."""
-        heads = [*self._heads(meta.lineage)]
+        heads = self._heads(meta.lineage)
         for name, head in heads:
             if not head.base:
                 builds = sum(other.base == name for _, other in heads)
@@ -89,10 +89,10 @@ class Backups:
         head = _Head(meta.lineage, meta.serial, time, meta.number, meta.digest, len(records), builds_on)
         lines = (pack(record) if record else to_json(address).decode() for address, record in records.items())
         body = "\n".join((to_json(head._asdict()).decode(), *lines)).encode()
-        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_folder(self._folder)
         name = f"{meta.serial}-{time}{_SUFFIX}"
         write_whole(self._folder / name, self._folder / f".{name}.{os.getpid()}.new", b"%s\n%s" % (_digest(body), body))
-        self._remove_old()
+        self._remove_old(meta.lineage)
 
     def read(self, name: str) -> RecordedState:
         """The state that a backup holds. Raises StateError for one that is not there or not as it was written."""
@@ -120,21 +120,18 @@ class Backups:
         return next((head.serial for _, head in self._heads(lineage)), 0)
 
     def newer_than(self, meta: Meta, known: Sequence[Backup]) -> str | None:
-        """The name of one of `known` (newest first) that is of a later state, which shows that this is an old copy."""
+        """The name of one of `known` that is of a later state, which shows that this is an old copy."""
         for each in known:
-            if each.serial <= meta.serial:
-                return None
-            head = self._read_head(each.name)
+            head = self._read_head(each.name) if each.serial > meta.serial else None
             if head and head.lineage == meta.lineage:
                 return each.name
         return None
 
-    def _heads(self, lineage: str) -> Iterator[tuple[str, _Head]]:
-        """Those of a lineage, newest first."""
-        for each in self.kept():
-            head = self._read_head(each.name)
-            if head and head.lineage == lineage:
-                yield each.name, head
+    def _heads(self, lineage: str) -> list[tuple[str, _Head]]:
+        """Those of a lineage, the highest serial first."""
+        heads = ((each.name, self._read_head(each.name)) for each in self.kept())
+        found = [(name, head) for name, head in heads if head and head.lineage == lineage]
+        return sorted(found, key=lambda each: each[1].serial, reverse=True)
 
     def _read_head(self, name: str) -> _Head | None:
         """What a backup says of itself; None where that cannot be read."""
@@ -143,14 +140,13 @@ class Backups:
             return _Head(**orjson.loads(file.readline(_HEAD)))
         return None
 
-    def _remove_old(self) -> None:
-        """Also what a crash left half written."""
-        kept = self.kept()[:KEPT]
-        bases = {head.base for head in map(self._read_head, (each.name for each in kept)) if head}
-        names = {each.name for each in kept} | bases
-        for path in self._folder.iterdir():
-            if path.name not in names and (_named(path.name) or path.suffix == ".new"):
-                path.unlink(missing_ok=True)
+    def _remove_old(self, lineage: str) -> None:
+        """Those of this lineage that are too many, and what a crash left half written."""
+        heads = self._heads(lineage)
+        needed = {name for name, _ in heads[:KEPT]} | {head.base for _, head in heads[:KEPT]}
+        half = (path.name for path in self._folder.iterdir() if path.suffix == ".new")
+        for name in {*half, *(name for name, _ in heads)} - needed:
+            (self._folder / name).unlink(missing_ok=True)
 
 
 def _read_line(line: str) -> tuple[Address, Record | None]:

@@ -1,4 +1,4 @@
-"""Files that are whole and on the disk, or not there."""
+"""Files and folders that are whole and on the disk, or not there."""
 
 from __future__ import annotations
 
@@ -18,6 +18,14 @@ def write_whole(path: Path, temporary: Path, data: bytes) -> None:
     finally:
         temporary.unlink(missing_ok=True)
     sync_folder(path.parent)
+
+
+def make_folder(folder: Path) -> None:
+    """Makes a folder that only its owner enters, with those above it."""
+    missing = [each for each in (folder, *folder.parents) if not each.exists()]
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for each in missing:
+        sync_folder(each.parent)
 
 
 def sync_folder(folder: Path) -> None:

@@ -32,6 +32,11 @@ _USUAL = {
     "keepalives_count": "3",
     "tcp_user_timeout": "10000",
 }
+_MIGRATE = """
+BEGIN ISOLATION LEVEL READ COMMITTED, READ WRITE;
+SET LOCAL search_path = "{schema}", pg_temp;
+SET LOCAL lock_timeout = '15s'
+"""
 
 
 def open_store(url: str, backups: Path, seconds: float = lease.LEASE) -> SqlStore:
@@ -93,7 +98,7 @@ class PostgresConnector:
         schema = self._target.schema
         other = f"{schema}_{datetime.now(UTC):%Y%m%d_%H%M%S}"
         with self.words(), closing(self._connect()) as raw:
-            raw.execute(f"ALTER SCHEMA {schema} RENAME TO {other}".encode())
+            raw.execute(f'ALTER SCHEMA "{schema}" RENAME TO "{other}"'.encode())
         return f"the schema {other}"
 
     @property
@@ -128,7 +133,7 @@ class PostgresConnector:
         schema = self._target.schema
         if "layout" not in _tables(raw, schema):
             return 0
-        version: int = raw.execute(f"SELECT version FROM {schema}.layout".encode()).fetchall()[0][0]  # noqa: S608
+        version: int = raw.execute(f'SELECT version FROM "{schema}".layout'.encode()).fetchall()[0][0]  # noqa: S608
         if version > VERSION:
             raise newer(self.place, version, VERSION)
         return version
@@ -136,7 +141,7 @@ class PostgresConnector:
     def _migrate(self, raw: Raw) -> None:
         """Everything in one transaction, which others that want the same wait for."""
         schema = self._target.schema
-        raw.execute(f"BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL search_path = {schema}, pg_catalog".encode())
+        raw.execute(_MIGRATE.format(schema=schema).encode())
         raw.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", (f"ureg:{schema}",))
         version = self._layout(raw)
         if version == 0:
@@ -156,7 +161,7 @@ class PostgresConnector:
             )
         # Where it is there already, the right to make one is not needed.
         if not raw.execute("SELECT 1 FROM pg_namespace WHERE nspname = %s", (schema,)).fetchall():
-            raw.execute(f"CREATE SCHEMA {schema}".encode())
+            raw.execute(f'CREATE SCHEMA "{schema}"'.encode())
 
 
 def _tables(raw: Raw, schema: str) -> set[str]:

@@ -36,10 +36,13 @@ T = TypeVar("T")
 VERSION = 1
 """The number of the newest migration."""
 
-_READ = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY; SET LOCAL search_path = {schema}, pg_catalog"
+_READ = """
+BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY;
+SET LOCAL search_path = pg_catalog, "{schema}", pg_temp
+"""
 _WRITE = """
 BEGIN ISOLATION LEVEL READ COMMITTED, READ WRITE;
-SET LOCAL search_path = {schema}, pg_catalog;
+SET LOCAL search_path = pg_catalog, "{schema}", pg_temp;
 SET LOCAL idle_in_transaction_session_timeout = '10s';
 SET LOCAL lock_timeout = '15s';
 SELECT set_config('synchronous_commit', 'on', true) WHERE current_setting('synchronous_commit') = 'off';
@@ -51,8 +54,13 @@ WITH mine AS (
 )
 SELECT (SELECT count(*) FROM mine), (SELECT version FROM layout)
 """
-# A program that was stopped in the middle of a transaction loses it before those who wait for it give up.
-_FORGET = "DELETE FROM {schema}.writer WHERE id = '{writer}' OR time < clock_timestamp() - interval '1 day'"
+"""A program that was stopped in the middle of a transaction loses it before those who wait for it give up."""
+
+_FORGET = """
+BEGIN READ WRITE;
+DELETE FROM "{schema}".writer WHERE id = '{writer}' OR time < clock_timestamp() - interval '1 day';
+COMMIT
+"""
 
 _FIRST_PAUSE = 0.05
 _LONGEST_PAUSE = 1.0
@@ -139,7 +147,12 @@ class PostgresConnection:
         if self._begin is None:
             with self.reading():
                 return self._do(name, step)
-        answer = self._persist(lambda: self._resume() and step(self._cursor()))
+
+        def attempt() -> Any:
+            self._resume()
+            return step(self._cursor())
+
+        answer = self._persist(attempt)
         self._steps.append((name, step, answer))
         return answer
 

@@ -51,18 +51,13 @@ SELECT address, kind, state, status, fingerprint, manifest, reference_list, sour
 FROM record WHERE address IN (SELECT json_array_elements_text(CAST(? AS json)));
 
 -- name: put_record
--- Writes a record over the one that was there.
+-- Writes a record that is not there.
 INSERT INTO record (address, kind, state, status, fingerprint, manifest, reference_list, source, commit_id, serial,
                     error, failures, checksum)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-ON CONFLICT (address) DO UPDATE SET
-    kind = excluded.kind, state = excluded.state, status = excluded.status, fingerprint = excluded.fingerprint,
-    manifest = excluded.manifest, reference_list = excluded.reference_list, source = excluded.source,
-    commit_id = excluded.commit_id, serial = excluded.serial, error = excluded.error, failures = excluded.failures,
-    checksum = excluded.checksum;
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 
 -- name: delete_record
--- Forgets a component that is gone.
+-- Takes a record away, for good or to write it anew.
 DELETE FROM record WHERE address = ?;
 
 -- name: put_manifest

@@ -116,7 +116,7 @@ def put_records(connection: Connection, records: Mapping[Address, Record | None]
     replaced = connection.all("load_replaced", (to_json([*records]).decode(),))
     put_manifests(connection, (old for address, old, _ in replaced if not _has(records[address], old)))
     rows = [record_row(record) for record in records.values() if record]
-    connection.executemany("delete_record", [(address,) for address, record in records.items() if record is None])
+    connection.executemany("delete_record", [(address,) for address, _, _ in replaced])
     connection.executemany("put_record", rows)
     return reduce(xor, (row[-1] for row in rows), reduce(xor, (row[-1] for row in replaced), total))
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from reconciler.ports import StateError
 from reconciler.state.connection import Damaged
-from reconciler.state.durable import sync_folder
+from reconciler.state.durable import make_folder, sync_folder
 from reconciler.state.queries import migrations
 
 APPLICATION_ID = 0x75726567
@@ -139,7 +139,7 @@ def _check_size(path: Path, connection: sqlite3.Connection) -> None:
 
 def _create(path: Path) -> None:
     """Makes an empty state under another name first, so that a crash leaves a whole file or none."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_folder(path.parent)
     temporary = path.with_name(f"{path.name}.{os.getpid()}.new")
     temporary.unlink(missing_ok=True)
     try:

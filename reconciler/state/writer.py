@@ -35,9 +35,9 @@ from reconciler.state.rows import (
 )
 
 _RESERVE = 1 << 20
-_RESERVE_A_STEP = 4 << 10
+_RESERVE_A_STEP = 32 << 10
 _RESERVE_MOST = 64 << 20
-"""Bytes set aside for a run, and for each of its open intents, and the most."""
+"""Bytes set aside for a run, and for each of its open intents, and the most. An outcome touches up to eight pages."""
 
 Change = Callable[[Meta, str], Meta]
 """What a transaction does: from the state's own row and the time to the new row."""

@@ -25,12 +25,23 @@ def execute(self, transitions):
         real(self, transitions)
     if sys.argv[1] == "hang":
         time.sleep(60)
+    if sys.argv[1] == "slow":
+        time.sleep(1)
+        return real(self, transitions)
     os.kill(os.getpid(), 9)
 
 FilesDriver.execute = execute
 cli.main(sys.argv[2:])
 """
 """ureg whose files driver kills it, before or after it acted, or does not come to an end."""
+
+
+def _ended(process: subprocess.Popen[str]) -> tuple[str, str]:
+    """What a process writes that was told to end."""
+    try:
+        return process.communicate(timeout=20)
+    finally:
+        process.kill()
 
 
 def config(name: str, value: int = 1) -> str:
@@ -50,16 +61,20 @@ class Sabotage:
             repository.write(f"registry.d/{name}.yaml", config(name))
         repository.write("registry.d/c.yaml", component("c"))
 
-    def run(self, how: str, *args: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
+    def start(self, how: str, *args: str) -> subprocess.Popen[str]:
+        return subprocess.Popen(
             [sys.executable, "-c", SABOTAGED, how, *args],
             cwd=self.repository.root,
             env={**self.repository.environment, "PYTHONPATH": str(ROOT)},
-            capture_output=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
-            timeout=60,
-            check=False,
         )
+
+    def run(self, how: str, *args: str) -> subprocess.CompletedProcess[str]:
+        with self.start(how, *args) as process:
+            out, err = process.communicate(timeout=60)
+        return subprocess.CompletedProcess(args, process.returncode, out, err)
 
     def kill(self, how: str, *args: str) -> None:
         done = self.run(how, *(args or ("apply", "-auto-approve")))
@@ -128,7 +143,21 @@ def test_watch_recovers_first(sabotage: Sabotage) -> None:
             assert time.monotonic() < deadline
             time.sleep(0.05)
         process.send_signal(signal.SIGINT)
-        assert "what it left was settled" in process.communicate(timeout=10)[1]
+        assert "what it left was settled" in _ended(process)[1]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_in_the_middle_of_an_apply_ends_the_watch_after_it(sabotage: Sabotage, number: signal.Signals) -> None:
+    with sabotage.start("slow", "watch", "-auto-approve") as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if line.startswith("config/a: create..."):
+                break
+        process.send_signal(number)
+        _, err = _ended(process)
+    assert process.returncode == 0
+    assert "Interrupt received" in err
+    assert sabotage.repository.ureg("state", "list") == "component/c\nconfig/a\nconfig/b\n"
 
 
 def test_a_plan_without_the_lock_only_warns(sabotage: Sabotage) -> None:

@@ -349,12 +349,16 @@ def _read(call: re.Match[str], since: int) -> _Call:
 
 def _paths(call: _Call) -> list[str]:
     """The paths that a call names, each joined to the folder whose descriptor stands before it."""
-    found, folder = [], "/"
+    found: list[str] = []
+    folder = ""
     for kind, value in call.args:
         if kind == "path":
             folder = value
         elif kind == "text":
-            found.append(os.path.normpath(Path(folder) / value))
+            path = os.path.normpath(Path(folder) / value)
+            if not path.startswith("/"):
+                raise NotImplementedError(f"{call.name} on {value}, which starts from nowhere")
+            found.append(path)
     return found
 
 

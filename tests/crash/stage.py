@@ -9,7 +9,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -102,6 +103,7 @@ class Stage:
         """Keeps what the state and the world are now, for `restore`."""
         shutil.rmtree(self.folder / "kept", ignore_errors=True)
         shutil.copytree(self.root / ".ureg", self.folder / "kept")
+        self._kept_calls = self.calls()
         if self.database:
             self.database.save()
 
@@ -112,11 +114,12 @@ class Stage:
             self.database.restore()
         self.order()
 
+    @contextmanager
     def start(
         self, *args: str, wrapper: Sequence[str] = (), environment: Mapping[str, str] | None = None
-    ) -> subprocess.Popen[str]:
-        """Starts `ureg args`, under the program `wrapper` if there is one."""
-        return subprocess.Popen(
+    ) -> Iterator[subprocess.Popen[str]]:
+        """Starts `ureg args`, under the program `wrapper` if there is one. Nothing of it outlives the block."""
+        process = subprocess.Popen(
             [*wrapper, sys.executable, str(ROOT / "cli.py"), *args],
             cwd=self.root,
             stdin=subprocess.DEVNULL,
@@ -124,7 +127,14 @@ class Stage:
             stderr=subprocess.PIPE,
             text=True,
             env={**self.environment, **(environment or {})},
+            start_new_session=True,
         )
+        with process:
+            try:
+                yield process
+            finally:
+                with suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
 
     def run(
         self,
@@ -150,12 +160,18 @@ class Stage:
         assert done.code == code, f"{args}: exit {done.code}, not {code}\n{done.out}\n{done.err}"
         return done.out
 
-    def check(self, crashed: Done) -> Verdict:
+    def keep_end(self, name: str) -> Path:
+        """Notes how things stand now in a file, as the end that an apply is to reach."""
+        end = self.folder / name
+        subprocess.run([sys.executable, HERE / "checker.py", self.root, end], check=True, env=self.environment)
+        return end
+
+    def check(self, crashed: Done, end: Path | None = None) -> Verdict:
         """Lets the checker judge what is left, apply once more, and judge the end."""
         said = self.folder / "said"
         said.write_text(json.dumps(crashed._asdict()))
         with subprocess.Popen(
-            [sys.executable, HERE / "checker.py", self.root, self.end, said],
+            [sys.executable, HERE / "checker.py", self.root, end or self.end, said],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -174,10 +190,11 @@ class Stage:
             return []
         return [json.loads(line) for line in lines]
 
-    def await_call(self, address: str, verb: str) -> None:
-        """Waits until a driver was asked for this."""
+    def await_call(self, address: str, verb: str = "") -> None:
+        """Waits until a driver was asked for something new about `address`."""
         deadline = time.monotonic() + 30
-        while not any((call["address"], call["verb"]) == (address, verb) for call in self.calls()):
+        known = len(self._kept_calls)
+        while not any(call["address"] == address and verb in call["verb"] for call in self.calls()[known:]):
             assert time.monotonic() < deadline, f"{verb} of {address} never came"
             time.sleep(0.01)
 
@@ -186,8 +203,7 @@ class Stage:
         self.restore()
         done = self.run(*APPLY)
         assert done.code == 0, done.err
-        end = self.folder / "end.json"
-        subprocess.run([sys.executable, HERE / "checker.py", self.root, end], check=True, env=self.environment)
+        end = self.keep_end("end")
         self.restore()
         return end, done.seconds
 

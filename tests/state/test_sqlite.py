@@ -152,6 +152,11 @@ class TestPieces:
         for dialect in ("sqlite", "postgresql"):
             assert all(sql.endswith(";") and "--" not in sql for sql in queries(dialect).values())
 
+    def test_no_query_reads_the_whole_log_or_sorts(self, filled: SqliteStore, path: Path) -> None:
+        for name, sql in queries("sqlite").items():
+            for *_, step in query(path, f"EXPLAIN QUERY PLAN {sql.replace('?', '1')}"):
+                assert not str(step).startswith(("SCAN event", "SCAN manifest", "USE TEMP B-TREE")), name
+
     @pytest.mark.parametrize(
         ("version", "safe"),
         [

@@ -113,6 +113,9 @@ class TestMissingParts:
         with lived.write(lock(), 0) as writer:
             assert writer.settle(put(record("a"))) == 1
         assert lived.load().serial == 1
+        with lived.write(lock(), 0) as writer:
+            writer.begin(RUN._replace(id="r9"))
+        assert [backup.serial for backup in lived.backups()] == [1, 2], "of both lineages"
 
 
 class TestRestore:

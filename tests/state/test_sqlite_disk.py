@@ -13,12 +13,12 @@ from store_values import RUN, intent, lock, put, record
 from reconciler.ports import StateError
 from reconciler.state.sqlite import SqliteStore
 
-SIZE = 4 << 20
+SIZE = 32 << 20
 
 
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[Path | None]:
-    """A disk of 4 MiB; None where this user can mount none."""
+    """A disk of 32 MiB; None where this user can mount none."""
     folder = tmp_path / "disk"
     folder.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", f"size={SIZE}", "tmpfs", str(folder)]

@@ -95,10 +95,7 @@ class _Ledger:
 
     def _token(self, transition: Transition) -> str:
         spec = (transition.after or transition.before or {}).get("spec", {})
-        try:  # XXX
-            return self._secrets.read(spec["token"]["secretRef"]) if "token" in spec else ""
-        except Exception:
-            return ""
+        return self._secrets.read(spec["token"]["secretRef"]) if "token" in spec else ""
 
     def _note(self, transition: Transition, what: str) -> None:
         """Adds a line to the list of calls, in one write."""
