@@ -202,7 +202,7 @@ class Stage:
         """The file with the end that an undisturbed run reaches, and how long that takes."""
         self.restore()
         done = self.run(*APPLY)
-        assert done.code == 0, done.err
+        assert done.code == 0, f"{done.out[-1500:]}{done.err}"
         end = self.keep_end("end")
         self.restore()
         return end, done.seconds

@@ -25,7 +25,7 @@ def few(crash_runs: int, number: int) -> int:
 def test_killed_at_a_boundary_of_the_journal(stage: Stage, part: int, crash_runs: int, record_property: Note) -> None:
     tally = Tally(stage, record_property)
     mine = killing.boundaries(stage, killing.JOURNAL[stage.store])[part :: len(PARTS)]
-    for boundary in killing.spread(mine, few(crash_runs, 5)):
+    for boundary in killing.spread(mine, few(crash_runs, 4)):
         stage.restore()
         tally.judge(boundary, killing.kill_at(stage, boundary))
     tally.close()
