@@ -31,7 +31,7 @@ def command() -> None:
 @options.settings
 @on_registry
 def list_(view: View, registry: Registry, prefix: str) -> None:
-    """List the recorded addresses; with PREFIX those that start with it."""
+    """List the recorded addresses; with PREFIX only some of them."""
     addresses = [address for address in sorted(registry.store.load().records) if address.startswith(prefix)]
     if addresses:
         view.write("\n".join(map(escape, addresses)))

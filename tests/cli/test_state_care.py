@@ -254,7 +254,7 @@ def test_a_password_is_not_printed(applied: Repository, postgres_url: str) -> No
     out = applied.ureg("state", "migrate", url)
     assert "hunter2" not in out
     assert "UREG_STATE" in out
-    nowhere = url.replace("test_", "nothing_")
+    nowhere = url.replace("host=", "host=/nowhere&was=")
     assert "hunter2" not in applied.refused("state", "migrate", nowhere)
 
 

@@ -44,6 +44,7 @@ class Life(RuleBasedStateMachine):
         self.saved: Plan | None = None
         self.fails: set[str] = set()
         self.problems: list[str] = []
+        self.drifted: set[str] = set()
         self.number = 0
 
     def check(self, transition: Transition) -> str:
@@ -56,8 +57,9 @@ class Life(RuleBasedStateMachine):
         return "out of order" if transition.address in self.fails else ""
 
     def is_done(self, intent: Intent) -> bool:
-        """Whether the world is already what the verb leads to, and the record does not know of a failure."""
-        return not (intent.before and intent.before.status is Status.FAILED) and self.fits(intent)
+        """Whether the world is already what the verb leads to, and nobody knows of a failure or of drift to mend."""
+        known = intent.address in self.drifted or (intent.before and intent.before.status is Status.FAILED)
+        return not known and self.fits(intent)
 
     def fits(self, intent: Intent) -> bool:
         there = self.world.things.get(intent.address)
@@ -160,6 +162,7 @@ class Life(RuleBasedStateMachine):
         guards = settings.Guards(10**6, 100)
         made, problems = build(wanted, recorded, seen, CATALOGUE, Options(), guards, "2026-01-01T00:00:00Z")
         assert made, problems
+        self.drifted |= {observation.address for _, observation in made.drift if observation.drift}
         return made
 
     def apply(self, made: Plan) -> None:
