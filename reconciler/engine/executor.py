@@ -36,6 +36,18 @@ class Control(NamedTuple):
     unsettled: frozenset[str] = frozenset()
 
 
+GATHER = 0.5
+"""For how long, in seconds, outcomes of drivers that do not act on the world are gathered before they are recorded."""
+
+
+class _Held(NamedTuple):
+    """An outcome that is not recorded yet."""
+
+    write: Write
+    step: Step
+    started: float
+
+
 class Executor:
     """One run of one plan. `records` are those of the state the plan was made from, by address."""
 
@@ -60,6 +72,8 @@ class Executor:
         self._clock = clock
         self._emit = emit
         self._calls = Calls(clock)
+        self._held: list[_Held] = []
+        self._recorded = clock.monotonic()
         self._stuck: dict[str, Address] = {}
         self._finished: list[Change] = []
         self._failed: list[Address] = []
@@ -74,6 +88,7 @@ class Executor:
         try:
             while (not control.stop() and self._start(control.parallelism)) or self._calls:
                 self._settle(self._calls.wait())
+            self._record()
         except StateError:
             self._wind_up()
             raise
@@ -90,7 +105,10 @@ class Executor:
         calls = [self._call(queue, steps) for queue, steps in self._choose(parallelism - len(self._calls))]
         if not calls:
             return False
-        self._writer.intend([self._intent(step) for call in calls if call.driver.acts for step in call.steps])
+        acting = [call for call in calls if call.driver.acts]
+        if acting:
+            self._record()
+            self._writer.intend([self._intent(step) for call in acting for step in call.steps])
         for call in calls:
             for step in call.steps:
                 self._emit(StepStarted(step))
@@ -146,20 +164,35 @@ class Executor:
         return f"{self._run.id}/{step.number}"
 
     def _settle(self, ended: Sequence[Ended]) -> None:
-        """Records what came of each call, in one transaction, and then tells of it."""
-        settled = [
-            (step, outcome.error, call.started)
-            for call, outcomes, _ in ended
-            for step, outcome in zip(call.steps, outcomes, strict=True)
-        ]
-        self._writer.settle([self._write(step, error) for step, error, _ in settled])
-        now = self._clock.monotonic()
-        for step, error, started in settled:
-            self._emit(StepFinished(step, error, now - started, last=self._last[step.address] == step.number))
-            self._follow(step, error)
-        for call, _, given_up in ended:
+        """Takes in what came of each call. What a driver did to the world is recorded at once; of drivers that do
+        nothing there, more is gathered first."""
+        failures: list[Step] = []
+        for call, outcomes, given_up in ended:
+            for step, outcome in zip(call.steps, outcomes, strict=True):
+                self._held.append(_Held(self._write(step, outcome.error), step, call.started))
+                if outcome.error:
+                    failures.append(step)
+                else:
+                    self._succeed(step)
             if given_up and call.driver.batches:
                 self._stuck[call.queue] = call.steps[0].address
+        overdue = self._clock.monotonic() - self._recorded >= GATHER
+        if failures or overdue or any(call.driver.acts for call, _, _ in ended):
+            self._record()
+        for step in failures:
+            self._failed.append(step.address)
+            self._skip_followers(step, because=step.address)
+
+    def _record(self) -> None:
+        """Records what is held, in one transaction, and then tells of it."""
+        held, self._held = self._held, []
+        if not held:
+            return
+        self._writer.settle([one.write for one in held])
+        self._recorded = self._clock.monotonic()
+        for write, step, started in held:
+            last = self._last[step.address] == step.number
+            self._emit(StepFinished(step, write.error, self._recorded - started, last))
 
     def _write(self, step: Step, error: str) -> Write:
         change = self._changes[step.address]
@@ -174,11 +207,7 @@ class Executor:
             self._records[step.address] = record
         return Write(step.address, record, step.verb, error)
 
-    def _follow(self, step: Step, error: str) -> None:
-        if error:
-            self._failed.append(step.address)
-            self._skip_followers(step, because=step.address)
-            return
+    def _succeed(self, step: Step) -> None:
         self._schedule.succeeded(step)
         if self._last[step.address] == step.number:
             self._finished.append(self._changes[step.address])
@@ -191,6 +220,7 @@ class Executor:
             with suppress(StateError):
                 self._settle(ended)
         with suppress(StateError):
+            self._record()
             self._writer.finish("failed")
 
     def _skip_followers(self, step: Step, because: Address) -> None:
