@@ -145,7 +145,9 @@ def driver_versions(names: Iterable[str]) -> dict[str, str]:
 
 def cache_folder(root: Path, environment: Mapping[str, str]) -> Path:
     """Where what was compiled of `root` is kept: outside of the repository, whose authors could forge it."""
-    base = environment.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+    home = os.path.expanduser("~")  # noqa: PTH111 - Path.home raises where there is none
+    # Nothing can be kept below the null device: who has no home goes without.
+    base = environment.get("XDG_CACHE_HOME") or (f"{home}/.cache" if home.startswith("/") else os.devnull)
     return Path(base) / "ureg" / blake2b(os.fsencode(root), digest_size=16).hexdigest()
 
 

@@ -40,12 +40,13 @@ def observe_with(driver: Driver, records: Sequence[Record]) -> Iterable[Observat
     """What `driver` sees of `records`. Raises Invalid where it cannot look."""
     try:
         return list(driver.observe(records))
-    except OSError as error:
+    except Exception as error:
+        fault = "" if isinstance(error, OSError) else f"It has a bug: {type(error).__name__}. "
         raise Invalid(
             Diagnostic(
                 "observe-failed",
                 f"The {driver.name} driver cannot see what is there",
-                detail=str(error),
+                detail=f"{fault}{error}",
                 hint="Mend what it says, or plan with -refresh=false to go by the recorded state alone.",
             )
         ) from error
