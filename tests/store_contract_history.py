@@ -54,6 +54,16 @@ class HistoryContract(Stores):
         assert len({event.digest for event in events}) == 11
         assert all(event.time.endswith("Z") for event in events)
 
+    def test_a_failed_create_is_recorded_and_told(self) -> None:
+        with self.open().write(lock(), 1) as writer:
+            writer.begin(RUN)
+            writer.settle(put(record("a", state="absent", status=Status.FAILED, error="no", manifest=b"", failures=1)))
+            writer.finish("failed")
+        assert self.open().verify() == []
+        then = self.open().record_at("service/a", 1)
+        assert then is not None
+        assert (then.state, then.status) == ("absent", Status.FAILED)
+
     def test_events_of_a_component_and_of_a_run(self, history: object) -> None:
         store = self.open()
         assert [event.number for event in store.events("service/a")] == [2, 6]

@@ -12,7 +12,6 @@ from typing import Any, NamedTuple
 
 from reconciler.model.address import Address
 from reconciler.model.history import Damage
-from reconciler.model.lifecycle import ABSENT
 from reconciler.state.backups import Anchor, Backups
 from reconciler.state.chain import Entry, about_component, link
 from reconciler.state.connection import Connection, Connector, Damaged, Flaw, Row, in_words
@@ -188,7 +187,7 @@ def _check_records(connection: Connection, latest: dict[Address, tuple[int, Entr
         total ^= row[-1]
         yield from _check_record(row, unseen.pop(row[0], None))
     for address, (number, entry) in unseen.items():
-        if entry.state != ABSENT:
+        if entry.status:
             yield Damage(address, f"its record is missing; event {number} left it {entry.state}")
     if total:
         yield Damage("records", "they are not those that were written last")
@@ -200,7 +199,7 @@ def _check_record(row: Row, last: tuple[int, Entry] | None) -> Iterator[Damage]:
     except Flaw as flaw:
         yield Damage(str(row[0]), str(flaw))
         return
-    if last is None or last[1].state == ABSENT:
+    if last is None or not last[1].status:
         yield Damage(record.address, "is recorded, but no event tells of it")
     elif _columns(about_component("", "", record.address, "", record, "", 0)) != _columns(last[1]):
         yield Damage(record.address, f"is not what event {last[0]} left")
