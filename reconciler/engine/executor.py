@@ -16,7 +16,7 @@ from reconciler.engine.records import NOTHING, after_failure, after_success, int
 from reconciler.engine.schedule import Schedule
 from reconciler.model.address import Address
 from reconciler.model.change import Action, Change
-from reconciler.model.event import RunFinished, RunStarted, StepFinished, StepSkipped, StepStarted, Summary
+from reconciler.model.event import Event, RunFinished, RunStarted, StepFinished, StepSkipped, StepStarted, Summary
 from reconciler.model.history import Intent, Run
 from reconciler.model.outcome import Transition
 from reconciler.model.plan import Plan, Step
@@ -38,14 +38,6 @@ class Control(NamedTuple):
 
 GATHER = 0.5
 """For how long, in seconds, outcomes of drivers that do not act on the world are gathered before they are recorded."""
-
-
-class _Held(NamedTuple):
-    """An outcome that is not recorded yet."""
-
-    write: Write
-    step: Step
-    started: float
 
 
 class Executor:
@@ -72,7 +64,8 @@ class Executor:
         self._clock = clock
         self._emit = emit
         self._calls = Calls(clock)
-        self._held: list[_Held] = []
+        self._held: list[Write] = []
+        self._untold: list[Event] = []
         self._recorded = clock.monotonic()
         self._stuck: dict[str, Address] = {}
         self._finished: list[Change] = []
@@ -111,7 +104,7 @@ class Executor:
             self._writer.intend([self._intent(step) for call in acting for step in call.steps])
         for call in calls:
             for step in call.steps:
-                self._emit(StepStarted(step))
+                self._tell(StepStarted(step))
             self._calls.start(call)
         return True
 
@@ -167,16 +160,19 @@ class Executor:
         """Takes in what came of each call. What a driver did to the world is recorded at once; of drivers that do
         nothing there, more is gathered first."""
         failures: list[Step] = []
+        now = self._clock.monotonic()
         for call, outcomes, given_up in ended:
             for step, outcome in zip(call.steps, outcomes, strict=True):
-                self._held.append(_Held(self._write(step, outcome.error), step, call.started))
+                self._held.append(self._write(step, outcome.error))
+                last = self._last[step.address] == step.number
+                self._untold.append(StepFinished(step, outcome.error, now - call.started, last))
                 if outcome.error:
                     failures.append(step)
                 else:
                     self._succeed(step)
             if given_up and call.driver.batches:
                 self._stuck[call.queue] = call.steps[0].address
-        overdue = self._clock.monotonic() - self._recorded >= GATHER
+        overdue = now - self._recorded >= GATHER
         if failures or overdue or any(call.driver.acts for call, _, _ in ended):
             self._record()
         for step in failures:
@@ -185,14 +181,21 @@ class Executor:
 
     def _record(self) -> None:
         """Records what is held, in one transaction, and then tells of it."""
-        held, self._held = self._held, []
-        if not held:
+        if not self._held:
             return
-        self._writer.settle([one.write for one in held])
+        held, self._held = self._held, []
+        untold, self._untold = self._untold, []
+        self._writer.settle(held)
         self._recorded = self._clock.monotonic()
-        for write, step, started in held:
-            last = self._last[step.address] == step.number
-            self._emit(StepFinished(step, write.error, self._recorded - started, last))
+        for event in untold:
+            self._emit(event)
+
+    def _tell(self, event: Event) -> None:
+        """Emits `event`, in its turn behind what waits to be recorded."""
+        if self._held:
+            self._untold.append(event)
+        else:
+            self._emit(event)
 
     def _write(self, step: Step, error: str) -> Write:
         change = self._changes[step.address]

@@ -286,14 +286,11 @@ def test_a_driver_that_tells_its_secret_is_not_believed(leaky: Planted) -> None:
     leaky.check()
 
 
-def test_a_crash_is_reported_without_it(leaky: Planted, tmp_path: Path) -> None:
+def test_a_crash_of_a_driver_is_told_without_it(leaky: Planted) -> None:
     leaky.repository.write("registry.d/n.yaml", NOTE.format("crash"))
     said = leaky.ureg("apply", "-auto-approve", code=1)
     assert "the leaky driver has a bug" in said
-    leaky.ureg("plan", code=3)
-    (report,) = (tmp_path / "temporary").glob("ureg-bug-*")
-    assert "cannot send (sensitive)" in report.read_text()
-    assert "in _leak" in report.read_text()
+    assert "cannot send (sensitive)" in leaky.ureg("plan", code=1)
     leaky.check()
 
 

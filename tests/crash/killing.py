@@ -16,6 +16,9 @@ WRITES = ("pwrite64", "write")
 TALKS = ("sendto",)
 """How a program speaks to a PostgreSQL server."""
 
+MOMENT = 0.05
+"""Seconds in which no apply gets far enough to be worth a kill."""
+
 JOURNAL = {"sqlite": SYNCS, "postgresql": TALKS}
 """The calls at whose borders a store's journal may be cut."""
 
@@ -46,6 +49,16 @@ def kill_at(stage: Stage, boundary: Boundary) -> Done:
 
 def kill_after(stage: Stage, seconds: float) -> Done:
     return stage.run(*APPLY, kill_after=seconds)
+
+
+def kill_within(stage: Stage, seconds: float) -> Done:
+    """An apply that is killed after `seconds`, or sooner where it has ended by then."""
+    done = kill_after(stage, seconds)
+    while done.code != -signal.SIGKILL and seconds > MOMENT:
+        stage.restore()
+        seconds /= 2
+        done = kill_after(stage, seconds)
+    return done
 
 
 def moments(stage: Stage, count: int, seed: str) -> list[float]:

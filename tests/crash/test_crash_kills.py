@@ -60,7 +60,7 @@ def test_killed_at_a_random_moment(stage: Stage, part: int, crash_runs: int, rec
     tally = Tally(stage, record_property)
     for seconds in killing.moments(stage, crash_runs // len(PARTS) or 2, f"{stage.store} {part}"):
         stage.restore()
-        tally.judge(f"{seconds} s", killing.kill_after(stage, seconds))
+        tally.judge(f"{seconds} s", killing.kill_within(stage, seconds))
     tally.close()
 
 
