@@ -70,7 +70,7 @@ def open_registry(root: Path, flags: Mapping[str, str], environment: Mapping[str
         source,
         compile_cache,
         open_store(root, settings.state),
-        _drivers(root, settings.output, environment),
+        _drivers(root, settings, environment),
         SystemClock(),
         lay_over,
     )
@@ -197,14 +197,16 @@ def _catalogue(source: Source, own: Sequence[str], known: CompileCache) -> Catal
     return catalogue
 
 
-def _drivers(root: Path, output: str, environment: Mapping[str, str]) -> DriverFor:
+def _drivers(root: Path, settings: Settings, environment: Mapping[str, str]) -> DriverFor:
     @cache
     def driver_for(name: str) -> Driver:
         from reconciler.drivers.loading import BrokenDriver, UnknownDriver, load_driver
         from reconciler.drivers.secrets import Secrets
+        from reconciler.drivers.site import Site
 
+        place = Site(root, root / settings.output, root / settings.runtime, Secrets(root, environment))
         try:
-            return load_driver(name, root / output, Secrets(root, environment))
+            return load_driver(name, place._replace(options=settings.drivers.get(name, {})))
         except UnknownDriver as error:
             hint = "Install the package that brings it."
             raise Invalid(Diagnostic("driver-unknown", f"There is no driver {name!r}", str(error), hint)) from error

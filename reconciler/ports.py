@@ -188,8 +188,9 @@ class Driver(Protocol):
     def health(self, record: Record) -> Health:
         """How a component is right now."""
 
-    def logs(self, record: Record) -> Iterable[str]:
-        """Its latest log lines, oldest first; empty for components that have none."""
+    def logs(self, record: Record, lines: int, follow: bool) -> Iterable[str]:
+        """Its latest `lines` log lines, oldest first; empty for components that have none. With `follow` it goes on
+        with what is written from then on, and never ends by itself."""
 
 
 DriverFor = Callable[[str], Driver]

@@ -13,7 +13,7 @@ from reconciler.model.settings import Guards, Settings
 
 SETTINGS_SCHEMA = "settings.schema.json"
 
-_KEYS = ("registry", "schemas", "state", "output", "parallelism")
+_KEYS = ("registry", "schemas", "state", "output", "runtime", "parallelism", "drivers")
 _GUARDS = {"maxDeletes": "max_deletes", "maxDeletePercent": "max_delete_percent"}
 
 
@@ -39,7 +39,8 @@ def parse_settings(path: str, data: bytes, catalogue: Catalogue) -> tuple[Settin
 
 def dump_settings(settings: Settings) -> str:
     """`settings` as `load_settings` reads them back, without judging them again."""
-    return orjson.dumps({**settings._asdict(), "guards": settings.guards._asdict()}).decode()
+    parts = {"guards": settings.guards._asdict(), "drivers": dict(settings.drivers)}
+    return orjson.dumps({**settings._asdict(), **parts}).decode()
 
 
 def load_settings(text: str) -> Settings:

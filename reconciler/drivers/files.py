@@ -16,6 +16,7 @@ import orjson
 from reconciler.drivers.atomic import OWN_PREFIX, File, Folder, explain, open_folder
 from reconciler.drivers.formats import Unrenderable, render
 from reconciler.drivers.secrets import Secrets, Unresolved, mark, references
+from reconciler.drivers.site import Site
 from reconciler.model.address import Address
 from reconciler.model.lifecycle import ABSENT
 from reconciler.model.outcome import Health, Outcome, Transition
@@ -65,12 +66,12 @@ class FilesDriver:
             return Health(healthy=False, message=observation.drift)
         return Health(healthy=True)
 
-    def logs(self, record: Record) -> Sequence[str]:
+    def logs(self, record: Record, lines: int, follow: bool) -> Sequence[str]:
         return ()
 
 
-def open_driver(place: Path, secrets: Secrets) -> Driver:
-    return FilesDriver(place, secrets)
+def open_driver(site: Site) -> Driver:
+    return FilesDriver(site.output, site.secrets)
 
 
 def overlay(defaults: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:

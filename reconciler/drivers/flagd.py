@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, cast
 import orjson
 
 from reconciler.drivers.atomic import Folder, explain, open_folder
-from reconciler.drivers.secrets import Secrets
+from reconciler.drivers.site import Site
 from reconciler.drivers.targeting import BadFlag, check_flag
 from reconciler.model.address import Address, parse_address
 from reconciler.model.lifecycle import ABSENT
@@ -90,12 +90,12 @@ class FlagdDriver:
             return Health(healthy=False, message=observation.drift)
         return Health(healthy=True)
 
-    def logs(self, record: Record) -> Sequence[str]:
+    def logs(self, record: Record, lines: int, follow: bool) -> Sequence[str]:
         return ()
 
 
-def open_driver(place: Path, secrets: Secrets) -> Driver:
-    return FlagdDriver(place)
+def open_driver(site: Site) -> Driver:
+    return FlagdDriver(site.output)
 
 
 def _execute(folder: Folder, transitions: Sequence[Transition]) -> dict[Address, str]:

@@ -40,9 +40,9 @@ class GuardedDriver:
             health = self._driver.health(record)
             return health._replace(message=self._clean(health.message))
 
-    def logs(self, record: Record) -> Sequence[str]:
+    def logs(self, record: Record, lines: int, follow: bool) -> Iterator[str]:
         with self._guard():
-            return [self._clean(line) for line in self._driver.logs(record)]
+            yield from map(self._clean, self._driver.logs(record, lines, follow))
 
     @contextmanager
     def _guard(self) -> Iterator[None]:

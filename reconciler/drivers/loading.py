@@ -10,7 +10,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, cast
 
 from reconciler.drivers.guard import GuardedDriver
-from reconciler.drivers.secrets import Secrets
+from reconciler.drivers.site import Site
 from reconciler.ports import Driver
 
 if TYPE_CHECKING:
@@ -39,14 +39,13 @@ class BrokenDriver(Exception):
         self.reason = reason
 
 
-def load_driver(name: str, place: Path, secrets: Secrets | None = None) -> Driver:
-    """The driver `name`, writing below the absolute folder `place`, with the secrets that it may read (None: it finds
-    none). Nothing that it says holds one. Raises UnknownDriver and BrokenDriver."""
+def load_driver(name: str, site: Site) -> Driver:
+    """The driver `name`, working in `site`. Nothing that it says holds a secret. Raises UnknownDriver and
+    BrokenDriver."""
     module = _built_in(name) or _third_party(name)
     if module is None:
         raise UnknownDriver(name, known_drivers())
-    secrets = secrets or Secrets(place, {})
-    return GuardedDriver(module.open_driver(place, secrets), secrets)
+    return GuardedDriver(module.open_driver(site), site.secrets)
 
 
 def is_built_in(name: str) -> bool:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
-from reconciler.drivers.secrets import Secrets
+from reconciler.drivers.site import Site
 from reconciler.model.outcome import Health, Outcome, Transition
 from reconciler.model.record import Observation, Record
 from reconciler.ports import Driver
@@ -25,9 +24,9 @@ class RecordDriver:
     def health(self, record: Record) -> Health:
         return Health(healthy=True)
 
-    def logs(self, record: Record) -> Sequence[str]:
+    def logs(self, record: Record, lines: int, follow: bool) -> Sequence[str]:
         return ()
 
 
-def open_driver(place: Path, secrets: Secrets) -> Driver:
+def open_driver(site: Site) -> Driver:
     return RecordDriver()

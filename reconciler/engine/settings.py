@@ -27,6 +27,7 @@ KNOBS = (
     Knob("schemas", "Folder of the registry's own kinds.", lambda s, v: s._replace(schemas=v)),
     Knob("state", "File of the recorded state, or the URL of a PostgreSQL database.", lambda s, v: s._replace(state=v)),
     Knob("output", "Folder that drivers render into.", lambda s, v: s._replace(output=v)),
+    Knob("runtime", "Folder for what is installed and what runs.", lambda s, v: s._replace(runtime=v)),
     Knob("parallelism", "How many verbs may run at once.", lambda s, v: s._replace(parallelism=_count(v, 1))),
     Knob(
         "guards-max-deletes",

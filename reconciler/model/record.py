@@ -58,13 +58,23 @@ class RecordedState(NamedTuple):
     records: Mapping[Address, Record]
 
 
+class Seen(NamedTuple):
+    """One thing that is otherwise than recorded: a field of the manifest (`spec.version`) or a fact of the world
+    ("mode", "process"), what was recorded of it and what is there, each in a few words; never a secret."""
+
+    field: str
+    recorded: str
+    observed: str
+
+
 class Observation(NamedTuple):
     """What a driver sees of a recorded component.
 
     `state` is the lifecycle state it is in (`absent` where it is gone). `drift` says in one line what differs from
-    the record, "" where nothing does.
+    the record, "" where nothing does; `seen` is the same piece by piece, where the driver can tell.
     """
 
     address: Address
     state: str
     drift: str = ""
+    seen: tuple[Seen, ...] = ()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 
 class Guards(NamedTuple):
@@ -14,11 +16,14 @@ class Guards(NamedTuple):
 
 
 class Settings(NamedTuple):
-    """Paths are relative to the registry's root; `output` is where drivers put what they render."""
+    """Paths are relative to the registry's root; `output` is where drivers put what they render, `runtime` where they
+    keep what is installed and what runs. `drivers` holds the settings of single drivers by their name."""
 
     registry: str = "registry.d"
     schemas: str = "schemas"
     state: str = ".ureg/state.db"
     output: str = ".ureg/out"
+    runtime: str = ".ureg/run"
     parallelism: int = 10
     guards: Guards = Guards()
+    drivers: Mapping[str, Mapping[str, Any]] = MappingProxyType({})

@@ -73,12 +73,12 @@ class Leaky:
     def health(self, record):
         return Health(False, self._leak(record.address))
 
-    def logs(self, record):
+    def logs(self, record, lines, follow):
         return [self._leak(record.address)]
 
 
-def open_driver(place, secrets):
-    return Leaky(place, secrets)
+def open_driver(site):
+    return Leaky(site.output, site.secrets)
 """
 
 

@@ -23,10 +23,11 @@ def test_without_settings_the_defaults_hold(data: bytes) -> None:
 
 def test_all_settings() -> None:
     text = (
-        "registry: components\nschemas: kinds\nstate: var/state.db\noutput: build\nparallelism: 3\n"
-        "guards: {maxDeletes: 1, maxDeletePercent: 50}\n"
+        "registry: components\nschemas: kinds\nstate: var/state.db\noutput: build\nruntime: var/run\n"
+        "parallelism: 3\nguards: {maxDeletes: 1, maxDeletePercent: 50}\ndrivers: {acme: {level: 3}}\n"
     )
-    expected = Settings("components", "kinds", "var/state.db", "build", 3, Guards(1, 50))
+    drivers = {"acme": {"level": 3}}
+    expected = Settings("components", "kinds", "var/state.db", "build", "var/run", 3, Guards(1, 50), drivers)
     assert parse_settings("ureg.yaml", text.encode(), CATALOGUE) == (expected, ())
 
 

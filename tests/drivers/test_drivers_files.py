@@ -11,6 +11,7 @@ import yaml
 from drivers.component import Component
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sites import site_of
 
 from reconciler.drivers.files import INDEX, overlay
 from reconciler.drivers.loading import load_driver
@@ -25,7 +26,7 @@ def config(name: str = "a", /, **spec: Any) -> Component:
 
 @pytest.fixture
 def driver(place: Path) -> Driver:
-    return load_driver("files", place)
+    return load_driver("files", site_of(place))
 
 
 def execute(driver: Driver, *transitions: Any) -> list[str]:
@@ -284,7 +285,7 @@ def test_executing_twice_is_executing_once(
 ) -> None:
     """Any history of components that come, change and go; each transition is carried out twice."""
     place = tmp_path_factory.mktemp("twice").resolve()
-    driver = load_driver("files", place)
+    driver = load_driver("files", site_of(place))
     there: dict[str, Component] = {}
     for name, spec in script:
         before = there.pop(name, None)

@@ -16,6 +16,7 @@ from openfeature.client import OpenFeatureClient
 from openfeature.contrib.provider.flagd import FlagdProvider
 from openfeature.contrib.provider.flagd.config import ResolverType
 from openfeature.evaluation_context import EvaluationContext
+from sites import site_of
 
 from reconciler.drivers.loading import load_driver
 from reconciler.model.lifecycle import ABSENT
@@ -33,7 +34,7 @@ def feature(name: str = "a", /, state: str = "enabled", **spec: Any) -> Componen
 
 @pytest.fixture
 def driver(place: Path) -> Driver:
-    return load_driver("flagd", place)
+    return load_driver("flagd", site_of(place))
 
 
 @pytest.fixture
@@ -309,7 +310,7 @@ def test_executing_twice_is_executing_once(
 ) -> None:
     """Any history of features that come, change and go; each transition is carried out twice."""
     place = tmp_path_factory.mktemp("twice").resolve()
-    driver = load_driver("flagd", place)
+    driver = load_driver("flagd", site_of(place))
     there = {"a": feature("a")}
     execute(driver, there["a"].apply())
     for name, state, spec in script:

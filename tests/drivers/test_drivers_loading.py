@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from drivers.component import Component
+from sites import site_of
 
 from reconciler.drivers.loading import BrokenDriver, UnknownDriver, is_built_in, known_drivers, load_driver
 
@@ -32,11 +33,11 @@ class Notes:
     def health(self, record):
         return Health(True)
 
-    def logs(self, record):
+    def logs(self, record, lines, follow):
         return ()
 
-def open_driver(place, secrets):
-    return Notes(place)
+def open_driver(site):
+    return Notes(site.output)
 """
 ENTRIES = """[ureg.drivers]
 notes = acme_notes
@@ -62,7 +63,7 @@ def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.mark.parametrize("name", ["record", "files", "flagd"])
 def test_built_in_drivers_are_found_by_their_module(place: Path, name: str) -> None:
-    assert load_driver(name, place).name == name
+    assert load_driver(name, site_of(place)).name == name
     assert name in known_drivers()
     assert is_built_in(name)
 
@@ -88,7 +89,7 @@ def test_built_in_drivers_are_found_by_their_module(place: Path, name: str) -> N
 )
 def test_anything_else_is_unknown(place: Path, name: str) -> None:
     with pytest.raises(UnknownDriver) as caught:
-        load_driver(name, place)
+        load_driver(name, site_of(place))
     assert caught.value.name == name
     assert {"files", "flagd", "record"} <= set(caught.value.known)
     assert not {"atomic", "formats", "loading", "targeting"} & set(caught.value.known)
@@ -96,7 +97,7 @@ def test_anything_else_is_unknown(place: Path, name: str) -> None:
 
 @pytest.mark.usefixtures("installed")
 def test_a_driver_of_another_package_works_like_a_built_in_one(place: Path) -> None:
-    driver = load_driver("notes", place)
+    driver = load_driver("notes", site_of(place))
     component = Component("Note", "a", "present", {})
     assert [outcome.error for outcome in driver.execute([component.apply()])] == [""]
     assert (place / "notes.txt").read_text() == "note/a"
@@ -110,18 +111,19 @@ def test_a_driver_of_another_package_works_like_a_built_in_one(place: Path) -> N
 )
 def test_a_broken_driver_of_another_package_is_told_of(place: Path, name: str, reason: str) -> None:
     with pytest.raises(BrokenDriver, match=reason):
-        load_driver(name, place)
+        load_driver(name, site_of(place))
 
 
 @pytest.mark.usefixtures("installed")
 def test_no_package_takes_the_name_of_a_built_in_driver(place: Path) -> None:
-    assert load_driver("files", place).name == "files"
+    assert load_driver("files", site_of(place)).name == "files"
 
 
 def test_a_driver_brings_no_heavy_imports() -> None:
     script = (
         "import sys; from pathlib import Path; from reconciler.drivers.loading import load_driver\n"
-        "for name in ('record', 'files', 'flagd'): load_driver(name, Path('/nowhere'))\n"
+        "from reconciler.drivers.site import Site\n"
+        "for name in ('record', 'files', 'flagd'): load_driver(name, Site.at(Path('/nowhere')))\n"
         "print(*sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)

@@ -86,7 +86,7 @@ class FaultyDriver:
     def health(self, record: Record) -> Health:
         return Health(True)
 
-    def logs(self, record: Record) -> Iterable[str]:
+    def logs(self, record: Record, lines: int, follow: bool) -> Iterable[str]:
         return ()
 
 

@@ -56,7 +56,7 @@ class World(NamedTuple):
     def start(self) -> dict[str, Record]:
         """The records as a refresh would correct them."""
         records = dict(self.records)
-        for address, state, drift in self.observations:
+        for address, state, drift, _ in self.observations:
             status = Status.DRIFTED if drift else records[address].status
             records[address] = records[address]._replace(state=state, status=status)
         return records

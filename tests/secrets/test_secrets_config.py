@@ -13,9 +13,9 @@ import pytest
 import yaml
 from dotenv import dotenv_values
 from drivers.component import Component
+from sites import site_of
 
 from reconciler.drivers.loading import load_driver
-from reconciler.drivers.secrets import Secrets
 from reconciler.model.record import Observation
 from reconciler.ports import Driver
 
@@ -32,7 +32,7 @@ class Place:
     def __init__(self, root: Path, environment: dict[str, str]) -> None:
         self.environment = environment
         self.out = root / "out"
-        self.driver: Driver = load_driver("files", self.out, Secrets(root, environment))
+        self.driver: Driver = load_driver("files", site_of(self.out, environment))
 
     def apply(self, component: Component, before: Component | None = None) -> str:
         return self.driver.execute([component.apply(before)])[0].error

@@ -45,7 +45,7 @@ class Leaky:
     def health(self, record: Record) -> Health:
         return Health(healthy=False, message=self._leak())
 
-    def logs(self, record: Record) -> Sequence[str]:
+    def logs(self, record: Record, lines: int, follow: bool) -> Sequence[str]:
         return ["fine", self._leak()]
 
 
@@ -62,10 +62,10 @@ def test_texts_come_out_without_it(root: Path, secret: str) -> None:
         *(seen.drift for seen in driver.observe([NOTE.record()])),
         *(outcome.error for outcome in driver.execute([NOTE.apply()])),
         driver.health(NOTE.record()).message,
-        driver.logs(NOTE.record())[1],
+        list(driver.logs(NOTE.record(), 100, False))[1],
     ]
     assert said == [f"it is {REDACTED}!"] * 4
-    assert driver.logs(NOTE.record())[0] == "fine"
+    assert next(iter(driver.logs(NOTE.record(), 100, False))) == "fine"
 
 
 @pytest.mark.parametrize("error", [RuntimeError, KeyError, ValueError, OSError, PermissionError])

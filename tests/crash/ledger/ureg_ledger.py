@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from reconciler.drivers.secrets import Secrets
+from reconciler.drivers.site import Site
 from reconciler.model.lifecycle import ABSENT
 from reconciler.model.outcome import Health, Outcome, Transition
 from reconciler.model.record import Observation, Record
@@ -59,7 +60,7 @@ class _Ledger:
     def health(self, record: Record) -> Health:
         return Health(healthy=not list(self.observe([record])))
 
-    def logs(self, record: Record) -> Sequence[str]:
+    def logs(self, record: Record, lines: int, follow: bool) -> Sequence[str]:
         return [" ".join(map(str, effect)) for effect in self._read(record.address)["effects"]]
 
     def _execute(self, transition: Transition) -> str:
@@ -143,16 +144,16 @@ class Strict:
     """Refuses to do anything twice."""
 
     @staticmethod
-    def open_driver(place: Path, secrets: Secrets) -> _Ledger:
-        return _Ledger("ledger", place, secrets, once=True)
+    def open_driver(site: Site) -> _Ledger:
+        return _Ledger("ledger", site.output, site.secrets, once=True)
 
 
 class Idempotent:
     """Does again what it is asked again."""
 
     @staticmethod
-    def open_driver(place: Path, secrets: Secrets) -> _Ledger:
-        return _Ledger("ledger_again", place, secrets, once=False)
+    def open_driver(site: Site) -> _Ledger:
+        return _Ledger("ledger_again", site.output, site.secrets, once=False)
 
 
 def _after(there: dict[str, Any], transition: Transition) -> dict[str, Any]:
