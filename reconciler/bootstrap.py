@@ -6,26 +6,43 @@ import os
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, partial
 from hashlib import blake2b
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from reconciler import __version__
 from reconciler.compiler.kinds import load_catalogue
 from reconciler.engine.settings import override
+from reconciler.model.address import Address
 from reconciler.model.diagnostics import Diagnostic, Invalid, errors
 from reconciler.model.kind import Catalogue
 from reconciler.model.settings import Settings
 from reconciler.ports import CompileCache, Driver, DriverFor, Source, StateStore
 from reconciler.sources.compile_cache import FileCompileCache
+from reconciler.sources.parent import ParentSource
 from reconciler.sources.worktree import WorkTree
+
+if TYPE_CHECKING:
+    from reconciler.drivers.flagd import Feature
+    from reconciler.drivers.grid_agent import Agent
+    from reconciler.drivers.grid_client import Client
+    from reconciler.drivers.targeting import Evaluation
+    from reconciler.sources.subregistry import SubRegistries
 
 SETTINGS_FILE = "ureg.yaml"
 SETTINGS_SCHEMA = "settings.schema.json"
 _SCHEMA_FILES = "*.schema.json"
 _BACKUPS = ".ureg/backups"
 """Where the backups of a state in PostgreSQL are kept; those of a SQLite file are beside it."""
+
+_GIT, _MIRRORS = "git", "registries"
+"""The driver of sub-registries, and the folder in the user's cache for what is kept of them."""
+_POSTGRES = ("postgresql://", "postgres://")
+_GRID = "grid"
+"""The driver of nodes, and what is added to the name of the state's schema for theirs."""
+_VENV = "venv"
+"""The driver of plugins, which may bring drivers themselves."""
 
 
 class SystemClock:
@@ -44,13 +61,17 @@ class Registry(NamedTuple):
     root: Path
     settings: Settings
     catalogue: Catalogue
-    source: Source
+    source: ParentSource
     cache: CompileCache
     store: StateStore
     driver_for: DriverFor
     clock: SystemClock
     override: Callable[[Settings], Settings]
     """Lays what the environment and the flags say over the settings of a file."""
+    children: Callable[[Settings], SubRegistries]
+    """Opens sub-registries as the settings allow."""
+    local_driver_for: DriverFor
+    """Opens drivers of this machine alone, where `driver_for` reaches other nodes too."""
 
 
 def open_registry(root: Path, flags: Mapping[str, str], environment: Mapping[str, str]) -> Registry:
@@ -61,18 +82,24 @@ def open_registry(root: Path, flags: Mapping[str, str], environment: Mapping[str
         return override(settings, environment, flags)
 
     source = WorkTree(root)
-    compile_cache = FileCompileCache(cache_folder(root, environment))
+    kept = cache_folder(root, environment)
+    compile_cache = FileCompileCache(kept)
+    children = partial(_sub_registries, root, kept / _MIRRORS, environment)
     settings = lay_over(_settings(source, compile_cache))
+    catalogue = _catalogue(source, _own_schemas(root, settings), compile_cache)
+    drivers = _drivers(root, settings, environment)
     return Registry(
         root,
         settings,
-        _catalogue(source, _own_schemas(root, settings), compile_cache),
-        source,
+        catalogue,
+        ParentSource(source, partial(children, settings)),
         compile_cache,
         open_store(root, settings.state),
-        _drivers(root, settings, environment),
+        _placed(drivers, settings, catalogue),
         SystemClock(),
         lay_over,
+        children,
+        drivers,
     )
 
 
@@ -81,11 +108,13 @@ def reopened(registry: Registry) -> Registry:
     source = WorkTree(registry.root)
     settings = registry.override(_settings(source, registry.cache))
     catalogue = _catalogue(source, _own_schemas(registry.root, settings), registry.cache)
-    return registry._replace(settings=settings, catalogue=catalogue, source=source)
+    parent = ParentSource(source, partial(registry.children, settings))
+    return registry._replace(settings=settings, catalogue=catalogue, source=parent)
 
 
 def at_commit(registry: Registry, commit: str) -> Registry:
-    """`registry` as it is in `commit` (a full id); its state and its drivers stay. Raises Invalid."""
+    """`registry` as it is in `commit` (a full id); its state and its drivers stay, and what its sub-registries may.
+    Raises Invalid."""
     from reconciler.sources.compile_cache import ReadOnlyCache
     from reconciler.sources.gittree import GitTree
 
@@ -93,7 +122,8 @@ def at_commit(registry: Registry, commit: str) -> Registry:
     known = ReadOnlyCache(registry.cache)
     settings = registry.override(_settings(source, known))
     own = [file.path for file in source.snapshot([f"{settings.schemas}/{_SCHEMA_FILES}"]).files]
-    return registry._replace(settings=settings, catalogue=_catalogue(source, own, known), source=source, cache=known)
+    parent = ParentSource(source, partial(registry.children, registry.settings))
+    return registry._replace(settings=settings, catalogue=_catalogue(source, own, known), source=parent, cache=known)
 
 
 def resolve_commit(registry: Registry, text: str) -> str:
@@ -117,9 +147,31 @@ def put_back(registry: Registry, then: Registry, commit: str, message: str) -> s
     return revert.put_back(registry.root, commit, scope, message)
 
 
+def commit_edit(registry: Registry, path: str, data: bytes, message: str) -> str:
+    """Puts `data` in the file `path` of `registry` and commits that alone. Returns the commit's id. Raises Invalid, and
+    then has changed nothing."""
+    from reconciler.sources import commit
+
+    return commit.edit(registry.root, path, data, message)
+
+
+def read_feature(address: Address, state: str, manifest: Mapping[str, Any]) -> Feature:
+    """The feature flag that a component is."""
+    from reconciler.drivers import flagd
+
+    return flagd.read_feature(address, state, manifest)
+
+
+def evaluate(feature: Feature, environment: str, context: Mapping[str, Any]) -> Evaluation:
+    """What a client in `environment` ("" for the document that holds for all) gets for `feature` in `context`."""
+    from reconciler.drivers import flagd, targeting
+
+    return targeting.evaluate(feature.key, feature.flag(environment or flagd.BASE), context)
+
+
 def open_store(root: Path, place: str) -> StateStore:
     """The recorded state at `place`: a SQLite file (a path from `root`), or the URL of a PostgreSQL database."""
-    if place.startswith(("postgresql://", "postgres://")):
+    if place.startswith(_POSTGRES):
         from reconciler.state import postgres
 
         return postgres.open_store(place, root / _BACKUPS)
@@ -140,7 +192,7 @@ def driver_versions(names: Iterable[str]) -> dict[str, str]:
     "gone" where there is none."""
     from reconciler.drivers.loading import is_built_in
 
-    return {n: f"ureg {__version__}" if is_built_in(n) else _distribution(n) for n in sorted(set(names))}
+    return {n: f"ureg {__version__}" if is_built_in(n) else _distribution(n.partition(":")[0]) for n in sorted(set(names))}
 
 
 def cache_folder(root: Path, environment: Mapping[str, str]) -> Path:
@@ -197,23 +249,120 @@ def _catalogue(source: Source, own: Sequence[str], known: CompileCache) -> Catal
     return catalogue
 
 
+def _sub_registries(root: Path, mirrors: Path, environment: Mapping[str, str], settings: Settings) -> SubRegistries:
+    from reconciler.drivers.secrets import Secrets
+    from reconciler.sources.subregistry import SubRegistries
+    from reconciler.sources.subregistry_remote import read_policy
+
+    policy = read_policy(settings.drivers.get(_GIT, {}))
+    return SubRegistries(root, mirrors, policy, Secrets(root, environment).read)
+
+
 def _drivers(root: Path, settings: Settings, environment: Mapping[str, str]) -> DriverFor:
+    trusted = settings.drivers.get(_VENV, {}).get("driversFrom", ())
+    if trusted:
+        _admit_plugins(root, settings.runtime, trusted)
+
     @cache
     def driver_for(name: str) -> Driver:
         from reconciler.drivers.loading import BrokenDriver, UnknownDriver, load_driver
         from reconciler.drivers.secrets import Secrets
-        from reconciler.drivers.site import Site
+        from reconciler.drivers.site import NotPermitted, Site
 
         place = Site(root, root / settings.output, root / settings.runtime, Secrets(root, environment))
+        options = settings.drivers.get(name.partition(":")[0], {})
+        if name == _GIT:
+            options = {**options, "mirrors": cache_folder(root, environment) / _MIRRORS}
+        if name == _GRID:
+            options = {**options, **_grid(settings)}
         try:
-            return load_driver(name, place._replace(options=settings.drivers.get(name, {})))
+            return load_driver(name, place._replace(options=options))
         except UnknownDriver as error:
             hint = "Install the package that brings it."
             raise Invalid(Diagnostic("driver-unknown", f"There is no driver {name!r}", str(error), hint)) from error
         except BrokenDriver as error:
             raise Invalid(Diagnostic("driver-broken", f"The driver {name!r} cannot be used", str(error))) from error
+        except NotPermitted as error:
+            summary = f"The driver {name!r} is not permitted"
+            raise Invalid(Diagnostic("driver-not-permitted", summary, str(error), error.hint)) from error
 
     return driver_for
+
+
+def _admit_plugins(root: Path, runtime: str, trusted: Sequence[str]) -> None:
+    """Lets the `trusted` plugins that are installed bring drivers. Raises Invalid where git holds what is installed:
+    then whoever makes a commit could have put any program there."""
+    from reconciler.drivers.venv_drivers import admit
+    from reconciler.sources.git import is_repository, run_git
+
+    if is_repository(root) and run_git(root, "ls-files", "-z", "--", runtime):
+        hint = f"Take it out with `git rm -r --cached {runtime}`, and let `.gitignore` name it."
+        summary = f"Files of {runtime} are in git, so no plugin may bring a driver"
+        raise Invalid(Diagnostic("runtime-in-git", summary, hint=hint))
+    try:
+        admit(root / runtime, trusted)
+    except OSError as error:
+        raise Invalid(Diagnostic("runtime-unreadable", f"{runtime} cannot be read", str(error))) from error
+
+
+def _placed(local: DriverFor, settings: Settings, catalogue: Catalogue) -> DriverFor:
+    """`local`, which reaches the nodes that components are on: with a state in PostgreSQL alone."""
+    from reconciler.compiler.kinds import node_field
+
+    fields = {kind.name: field for kind in catalogue.kinds.values() if (field := node_field(kind))}
+    drivers = {kind.driver for kind in catalogue.kinds.values() if kind.name in fields}
+    if not settings.state.startswith(_POSTGRES):
+        return local
+
+    @cache
+    def client() -> Client:
+        from reconciler.drivers import grid
+        from reconciler.drivers.grid_client import Client
+
+        return Client(grid.database(_grid(settings)), grid.timing(settings.drivers.get(_GRID, {})))
+
+    @cache
+    def driver_for(name: str) -> Driver:
+        from reconciler.drivers.grid_remote import PlacedDriver
+        from reconciler.planner.place import LOCAL, node_of
+
+        def node(kind: str, manifest: bytes) -> str:
+            return node_of(manifest, fields[kind]) if kind in fields else LOCAL
+
+        return PlacedDriver(local(name), node, client) if name in drivers else local(name)
+
+    return driver_for
+
+
+def _grid(settings: Settings) -> dict[str, str]:
+    """Where the grid is, as options of its driver; nothing where the state is a file."""
+    if not settings.state.startswith(_POSTGRES):
+        return {}
+    from reconciler.drivers.grid import DATABASE, SCHEMA
+    from reconciler.state.postgres_url import target
+
+    url, schema = target(settings.state)
+    return {DATABASE: url, SCHEMA: f"{schema}_{_GRID}"}
+
+
+def open_agent(registry: Registry, node: str, concurrency: int, say: Callable[[str], None]) -> Agent:
+    """The agent that carries out on this machine, with the drivers of `registry`, what is asked of `node`; `say` is
+    told each thing done. Raises Invalid where the state is no database that others reach."""
+    if not registry.settings.state.startswith(_POSTGRES):
+        raise Invalid(
+            Diagnostic(
+                "agent-state",
+                "An agent needs a state in PostgreSQL",
+                "Work comes to it through the database, and the state is a SQLite file.",
+                "Name the database that the registry uses: -state=postgresql://USER@HOST/DATABASE, or UREG_STATE.",
+            )
+        )
+    from reconciler.drivers import grid
+    from reconciler.drivers.grid_agent import Agent, Post
+
+    timing = grid.timing(registry.settings.drivers.get(_GRID, {}))
+    post = Post(node, concurrency, __version__)
+    return Agent(grid.database(_grid(registry.settings)), timing, post, registry.local_driver_for, say)
 
 
 def _distribution(driver: str) -> str:

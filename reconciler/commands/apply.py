@@ -84,4 +84,17 @@ def _saved(registry: Registry, file: str, asked: planning.Asked) -> Plan:
     snapshot = registry.source.snapshot(patterns(registry.settings.registry, registry.catalogue))
     refuse_moved(made, snapshot.revision, registry.catalogue.digest)
     refuse_other_drivers(drivers, driver_versions(drivers))
+    _have_pinned(registry, made)
     return made
+
+
+def _have_pinned(registry: Registry, made: Plan) -> None:
+    """Makes sure that the commits which the plan pins sub-registries to can be had. Raises Invalid for those that
+    cannot."""
+    from reconciler.compiler.kinds import bringing
+
+    states = bringing(registry.catalogue)
+    if any(change.after and change.after.state == states.get(change.kind) for change in made.changes):
+        from reconciler.engine.subregistries import have_pinned
+
+        have_pinned(made, registry.source.children, states)

@@ -29,10 +29,14 @@ class Ask(NamedTuple):
     unsettled: frozenset[str] = frozenset()
 
 
-def run_plan(registry: Registry, view: View, made: Plan, operation: str, ask: Ask) -> int:
-    """Carries `made` out and returns the exit code. Raises Invalid for a stale or guarded plan."""
+def run_plan(registry: Registry, view: View, made: Plan, operation: str, ask: Ask, verb: str = "") -> int:
+    """Carries `made` out and returns the exit code. `verb` is the one that was asked for, where the plan is made of
+    it. Raises Invalid for a stale or guarded plan."""
+    from reconciler.render.summary import APPLY, DESTROY
+
     refuse_guarded(made, ask.overridden)
-    with stop_on_interrupt() as stop, progress(view, made) as listen:
+    shown = verb or (DESTROY if made.options.mode is Mode.DESTROY else APPLY)
+    with stop_on_interrupt() as stop, progress(view, shown) as listen:
         summary = apply_plan(
             made,
             new_run(operation, made.revision),
@@ -52,16 +56,15 @@ def exit_code(summary: Summary) -> int:
     return 1 if summary.failed or summary.skipped else 0
 
 
-def progress(view: View, made: Plan) -> AbstractContextManager[Emit]:
-    """Shows events: as JSON lines, redrawn on a terminal, or as plain lines."""
+def progress(view: View, operation: str) -> AbstractContextManager[Emit]:
+    """Shows the events of `operation`: as JSON lines, redrawn on a terminal, or as plain lines."""
     if view.stream is not None:
         return nullcontext(view.stream.event)
     from reconciler.render.progress import LineProgress, LiveProgress
 
-    destroy = made.options.mode is Mode.DESTROY
     if sys.stdout.isatty():
-        return LiveProgress(sys.stdout, view.style, time.monotonic, columns, destroy)
-    return nullcontext(LineProgress(sys.stdout.write, view.style, destroy))
+        return LiveProgress(sys.stdout, view.style, time.monotonic, columns, operation)
+    return nullcontext(LineProgress(sys.stdout.write, view.style, operation))
 
 
 def _unbroken(listen: Emit) -> Emit:

@@ -42,13 +42,13 @@ def command(view: View, registry: Registry, kind: str | None, name: str | None, 
 def _chosen(registry: Registry, kind: str | None, name: str | None) -> Sequence[Record]:
     records = registry.store.load().records
     if kind is None:
-        return list(records.values())
+        return sorted(records.values())
     if name is None and "/" in kind:
         address = kind
     else:
         slug = find_kind(registry.catalogue, kind).slug
         if name is None:
-            return [record for address, record in records.items() if parse_address(address).kind == slug]
+            return [record for address, record in sorted(records.items()) if parse_address(address).kind == slug]
         address = make_address(slug, name)
     if address not in records:
         raise Invalid(Diagnostic("address-unknown", f"{address} is not recorded", hint="`ureg get` lists what is."))

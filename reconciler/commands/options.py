@@ -38,7 +38,7 @@ class Command(click.Command):
     """A command whose help lists the settings apart from its own options."""
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        params = self.get_params(ctx)
+        params = [param for param in self.get_params(ctx) if isinstance(param, click.Option)]
         for title, among in (("Options", False), ("Settings, else of ureg.yaml or UREG_...", True)):
             records = (param.get_help_record(ctx) for param in params if isinstance(param, Setting) is among)
             rows = [record for record in records if record]

@@ -11,9 +11,11 @@ from typing import NamedTuple
 from reconciler.bootstrap import Registry, driver_versions, plan_key, version
 from reconciler.commands.presence import missing_manifests
 from reconciler.commands.view import View
+from reconciler.compiler.kinds import bringing
 from reconciler.engine.operations import Planned, Request, plan
 from reconciler.model.diagnostics import Diagnostic, Invalid
 from reconciler.model.plan import Mode, Options, Plan
+from reconciler.planner.pins import pins
 
 MOST_BYTES = 1 << 30
 """The size from which on a file is not taken for a plan."""
@@ -72,7 +74,7 @@ def show(registry: Registry, view: View, made: Plan) -> None:
     from reconciler.render.plan_text import render_plan
 
     fields = {slug: kind.manifest_fields for slug, kind in registry.catalogue.kinds.items()}
-    view.write(render_plan(made, view.style, fields))
+    view.write(render_plan(made, view.style, fields, pins(made, bringing(registry.catalogue))))
 
 
 def write_json(registry: Registry, made: Plan) -> None:
@@ -81,7 +83,7 @@ def write_json(registry: Registry, made: Plan) -> None:
 
     fields = {slug: kind.manifest_fields for slug, kind in registry.catalogue.kinds.items()}
     sys.stdout.flush()
-    sys.stdout.buffer.write(render_plan_json(made, fields, version()))
+    sys.stdout.buffer.write(render_plan_json(made, fields, version(), pins(made, bringing(registry.catalogue))))
 
 
 def save(made: Plan, path: str) -> None:

@@ -38,7 +38,7 @@ def command(view: View, registry: Registry, file: str | None, as_json: bool) -> 
     else:
         from reconciler.render.state_text import render_records
 
-        view.write(render_records(registry.store.load().records.values(), view.style, columns()))
+        view.write(render_records(sorted(registry.store.load().records.values()), view.style, columns()))
 
 
 def _show_plan(view: View, registry: Registry, data: bytes, as_json: bool) -> None:

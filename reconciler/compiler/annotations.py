@@ -7,9 +7,10 @@ from typing import Any
 
 from reconciler.compiler.schema import Schemas, in_place, resolve
 from reconciler.model.diagnostics import Pointer
-from reconciler.model.kind import NO_FIELDS, Field
+from reconciler.model.kind import ANYTHING, NO_FIELDS, Apart, Check, Field, Unique
 
-KEYWORDS = ("x-references", "x-immutable", "x-sensitive", "x-key")
+CHECKS = ("x-unique", "x-one-of", "x-logic", "x-version", "x-requires")
+KEYWORDS = ("x-references", "x-immutable", "x-sensitive", "x-key", "x-node", *CHECKS)
 
 
 class FieldReader:
@@ -47,7 +48,8 @@ class FieldReader:
             fields = {name: field for name, field in fields.items() if field is not NO_FIELDS}
         if not fields and items is NO_FIELDS and additional is NO_FIELDS:
             return NO_FIELDS
-        return Field(fields, _or_none(items), _or_none(additional))
+        checked = items.checked or additional.checked or any(field.checked for field in fields.values())
+        return Field(fields, _or_none(items), _or_none(additional), checked=checked)
 
     def _merged(self, nodes: Iterable[Any], file: str) -> Field:
         field = NO_FIELDS
@@ -76,14 +78,44 @@ def _own(node: Mapping[str, Any]) -> Field:
     if not any(keyword in node for keyword in KEYWORDS):
         return NO_FIELDS
     references = node.get("x-references", ())
-    key = node.get("x-key")
+    check = _check(node) if any(keyword in node for keyword in CHECKS) else None
     return Field(
         properties={},
         references=tuple(str(kind) for kind in references) if isinstance(references, list) else (),
         immutable=node.get("x-immutable") is True,
         sensitive=node.get("x-sensitive") is True,
-        key=key if isinstance(key, str) else "",
+        key=_text(node, "x-key"),
+        check=check,
+        checked=check is not None,
     )
+
+
+def _check(node: Mapping[str, Any]) -> Check:
+    requires = node.get("x-requires")
+    return Check(
+        unique=_unique(node["x-unique"]) if isinstance(node.get("x-unique"), dict) else None,
+        one_of=_text(node, "x-one-of"),
+        logic=_text(node, "x-logic"),
+        version=node.get("x-version") is True,
+        requires=(_text(requires, "name"), _text(requires, "range")) if isinstance(requires, dict) else None,
+    )
+
+
+def _unique(value: Mapping[str, Any]) -> Unique:
+    by = value.get("by")
+    apart = [_apart(name, one) for name, one in by.items() if isinstance(one, dict)] if isinstance(by, dict) else []
+    return Unique(_text(value, "scope"), tuple(apart))
+
+
+def _apart(name: str, value: Mapping[str, Any]) -> Apart:
+    values = value.get("values")
+    renamed = {key: str(text) for key, text in values.items()} if isinstance(values, dict) else {}
+    return Apart(name, _text(value, "field"), renamed, _text(value, "else") or ANYTHING)
+
+
+def _text(node: Mapping[str, Any], keyword: str) -> str:
+    value = node.get(keyword)
+    return value if isinstance(value, str) else ""
 
 
 def _values(node: Mapping[str, Any], keyword: str) -> Iterable[Any]:
@@ -112,11 +144,19 @@ def _merge(one: Field, other: Field) -> Field:
         immutable=one.immutable or other.immutable,
         sensitive=one.sensitive or other.sensitive,
         key=one.key or other.key,
+        check=_merge_checks(one.check, other.check),
+        checked=one.checked or other.checked,
     )
 
 
 def _merge_optional(one: Field | None, other: Field | None) -> Field | None:
     return _merge(one, other) if one and other else one or other
+
+
+def _merge_checks(one: Check | None, other: Check | None) -> Check | None:
+    if one is None or other is None:
+        return one or other
+    return Check._make(mine or theirs for mine, theirs in zip(one, other, strict=True))
 
 
 def child(field: Field, token: str | int) -> Field | None:

@@ -7,7 +7,7 @@ from operator import attrgetter
 from typing import TypeAlias
 
 from reconciler.compiler.suggest import did_you_mean
-from reconciler.model.address import Address
+from reconciler.model.address import Address, parse_address
 from reconciler.model.diagnostics import Diagnostic, Diagnostics, Location, Related
 from reconciler.model.resource import DesiredState, Reference, Resource, Revision
 
@@ -73,7 +73,8 @@ def _dangling(table: _Table) -> Iterator[Diagnostic]:
             if target in table:
                 continue
             if target not in hints:
-                hints[target] = _similar(target, table) if len(hints) < MAX_SUGGESTIONS else ""
+                similar = _similar(target, table) if len(hints) < MAX_SUGGESTIONS else ""
+                hints[target] = _outside(resource.address, target, table) or similar
             yield Diagnostic(
                 code="reference-unknown",
                 summary=f"{resource.address} refers to {target}, which does not exist.",
@@ -81,6 +82,18 @@ def _dangling(table: _Table) -> Iterator[Diagnostic]:
                 location=resource.at(pointer),
                 address=target,
             )
+
+
+def _outside(address: Address, target: Address, table: _Table) -> str:
+    """What to do where `target` is no component of the sub-registry of `address`, but one of a registry around it."""
+    own = parse_address(address).registry
+    outer = own
+    while outer and target.startswith(f"{own}:"):
+        outer = outer.rpartition(":")[0]
+        meant = f"{outer}:{target[len(own) + 1 :]}".removeprefix(":")
+        if meant in table:
+            return f"{meant} is outside of {own}: its parent may list it under exports."
+    return ""
 
 
 def _similar(target: Address, table: _Table) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 from reconciler.compiler.finding import Finding, clip, place, place_all
 from reconciler.compiler.manifest import API_VERSION, check_references, is_name, stem, to_resource
 from reconciler.compiler.parse import parse
+from reconciler.compiler.rules import check_rules
 from reconciler.compiler.sensitive import conceal_unknown
 from reconciler.compiler.suggest import did_you_mean
 from reconciler.compiler.validate import Validator
@@ -98,7 +99,7 @@ def _resource(document: Document, data: bytes, kind: Kind, validator: Validator)
     if told:
         return None, told
     resource = to_resource(document, kind)
-    misfits = check_references(resource, kind)
+    misfits = [*check_references(resource, kind), *check_rules(document.value, kind)]
     if misfits:
         return None, place_all(misfits, document.path, data, document.number, resource.address)
     return resource, ()

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain
 from typing import Any
 
-from reconciler.compiler.annotations import KEYWORDS
+from reconciler.compiler.annotations import CHECKS, KEYWORDS
+from reconciler.compiler.check_shapes import check_shape
 from reconciler.compiler.finding import Finding, clip
 from reconciler.compiler.judge import is_pattern
 from reconciler.compiler.schema import METASCHEMA, Place, Schemas, applicable, in_place, resolve, walk
@@ -18,6 +19,7 @@ MAX_WEIGHT = 10_000
 
 _UNSUPPORTED = ("$id", "$schema", "$anchor", "$dynamicRef", "$dynamicAnchor", "$vocabulary")
 _ANY = "*"
+_SPEC = ("properties", "spec", "properties")
 
 
 def check_keywords(file: str, schema: Mapping[str, Any], schemas: Schemas, kinds: tuple[str, ...]) -> Iterator[Finding]:
@@ -106,8 +108,12 @@ def _annotations(node: Mapping[str, Any], pointer: Pointer, kinds: tuple[str, ..
             yield from _references(node[keyword], at, kinds)
         elif keyword == "x-key":
             yield from _key(node, at)
+        elif keyword in CHECKS:
+            yield from check_shape(keyword, node, at)
         elif not isinstance(node[keyword], bool):
             yield Finding("annotation-shape", f'"{keyword}" must be true or false.', at)
+        elif keyword == "x-node" and pointer[:-1] != _SPEC:
+            yield Finding("annotation-node", '"x-node" can only stand at a property of the spec.', at, on_key=True)
 
 
 def _references(value: Any, at: Pointer, kinds: tuple[str, ...]) -> Iterator[Finding]:

@@ -6,7 +6,7 @@ of its own, for whoever sees them for the first time.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from hashlib import blake2b
 from typing import Any
 
@@ -145,6 +145,47 @@ def _verb(name: str, block: Mapping[str, Any]) -> Verb:
         on_demand=block.get("onDemand", False) is True,
         timeout=duration(_text(block["timeout"])) if "timeout" in block else None,
     )
+
+
+def bringing(catalogue: Catalogue) -> dict[str, str]:
+    """The kinds whose components bring sub-registries, each with the state in which they do."""
+    return {kind.name: state for kind in catalogue.kinds.values() if (state := brings(kind))}
+
+
+def brings(kind: Kind) -> str:
+    """The state in which a component of `kind` brings the components of the sub-registry that its spec names; "" for
+    a kind that brings none."""
+    state: str = kind.schema.get(BLOCK, {}).get("brings", "")
+    return state
+
+
+def hosts(kind: Kind) -> str:
+    """The state in which a component of `kind` is a node that others are placed on; "" for a kind that has none."""
+    state: str = kind.schema.get(BLOCK, {}).get("hosts", "")
+    return state
+
+
+def node_field(kind: Kind) -> str:
+    """The property of the spec of `kind` that says on which node a component is (`x-node`); "" where there is none."""
+    schema: Any = kind.schema
+    for token in ("properties", "spec", "properties"):
+        schema = schema.get(token, {})
+    return next((name for name, below in schema.items() if isinstance(below, dict) and below.get("x-node") is True), "")
+
+
+def holding(kind: Kind) -> Sequence[str]:
+    """The states in which a component of `kind` holds the values that only one may have."""
+    return _states(kind, "holds", kind.lifecycle.states)
+
+
+def deprecated(kind: Kind) -> Sequence[str]:
+    """The states of `kind` that warn all who depend on a component in them."""
+    return _states(kind, "deprecated", ())
+
+
+def _states(kind: Kind, keyword: str, otherwise: Sequence[str]) -> Sequence[str]:
+    states = kind.schema.get(BLOCK, {}).get(keyword)
+    return states if isinstance(states, list) else otherwise
 
 
 def _text(value: Any) -> str:

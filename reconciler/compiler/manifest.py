@@ -83,7 +83,7 @@ def _collect(field: Field, value: Any, pointer: Pointer, found: list[Reference])
             for index, item in enumerate(value):
                 _collect(field.items, item, (*pointer, index), found)
     elif field.references and isinstance(value, str):
-        found.append(Reference(_target(value, field.references), pointer))
+        found.append(Reference(to_target(value, field.references), pointer))
 
 
 def _collect_from_mapping(field: Field, value: dict[str, Any], pointer: Pointer, found: list[Reference]) -> None:
@@ -96,7 +96,7 @@ def _collect_from_mapping(field: Field, value: dict[str, Any], pointer: Pointer,
             _collect(below, value[name], (*pointer, name), found)
 
 
-def _target(text: str, kinds: tuple[str, ...]) -> Address:
+def to_target(text: str, kinds: tuple[str, ...]) -> Address:
     """The address that `text` means: an address as it stands, or a bare name where only one kind can be meant."""
     if "/" in text or len(kinds) > 1 or kinds[0] == ANY_KIND:
         return text

@@ -11,7 +11,17 @@ from reconciler.compiler.annotations import FieldReader
 from reconciler.compiler.finding import Finding, at_offset, place_all
 from reconciler.compiler.judge import Judge, Unusable
 from reconciler.compiler.keyword_check import check_keywords
-from reconciler.compiler.kinds import BLOCK, Unreadable, left_out, read_kind, words
+from reconciler.compiler.kinds import (
+    BLOCK,
+    Unreadable,
+    brings,
+    deprecated,
+    holding,
+    hosts,
+    left_out,
+    read_kind,
+    words,
+)
 from reconciler.compiler.lifecycle_check import check_lifecycle
 from reconciler.compiler.schema import METASCHEMA, Schemas, base_name, walk
 from reconciler.compiler.suggest import did_you_mean
@@ -120,6 +130,7 @@ def _check_kind(kind: Kind, folder: _Folder) -> Iterator[Finding]:
         verbs = kind.schema[BLOCK]["lifecycle"]["verbs"]
         lists = {name: isinstance(verb["from"], list) for name, verb in verbs.items()}
         yield from check_lifecycle(kind.lifecycle, (BLOCK, "lifecycle"), lists)
+    yield from _named_states(kind)
     if not kind.files:
         yield from _kind_constant(kind)
         yield from _state_options(kind)
@@ -128,6 +139,19 @@ def _check_kind(kind: Kind, folder: _Folder) -> Iterator[Finding]:
             yield Finding(
                 "schema-recursive", "A definition that refers to itself cannot hold x- keywords.", _at(fragment)
             )
+
+
+def _named_states(kind: Kind) -> Iterator[Finding]:
+    states = kind.lifecycle.states
+    for keyword, state in (("brings", brings(kind)), ("hosts", hosts(kind))):
+        if state and state not in states:
+            hint = did_you_mean(str(state), states)
+            yield Finding(f"kind-{keyword}", "The lifecycle does not have this state.", (BLOCK, keyword), hint)
+    for keyword, named in (("holds", holding(kind)), ("deprecated", deprecated(kind))):
+        for index, state in enumerate(named):
+            if state not in states:
+                at, hint = (BLOCK, keyword, index), did_you_mean(str(state), states)
+                yield Finding("kind-state", "The lifecycle does not have this state.", at, hint)
 
 
 def _at(fragment: str) -> Pointer:

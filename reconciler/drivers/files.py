@@ -20,7 +20,7 @@ from reconciler.drivers.site import Site
 from reconciler.model.address import Address
 from reconciler.model.lifecycle import ABSENT
 from reconciler.model.outcome import Health, Outcome, Transition
-from reconciler.model.record import Observation, Record
+from reconciler.model.record import Observation, Record, Seen
 from reconciler.ports import Driver
 
 INDEX = f"{OWN_PREFIX}files.json"
@@ -206,20 +206,26 @@ def _look(folder: Folder, record: Record, secrets: Secrets) -> Observation | Non
         found = folder.read(path)
         if found is None:
             return Observation(record.address, ABSENT, f"{path}: missing")
-        drift = _drift(found, _wanted(record.address, record.body(), secrets).file)
+        differences = _differences(found, _wanted(record.address, record.body(), secrets).file)
     except (OSError, Unrenderable, Unresolved) as error:
         return Observation(record.address, record.state, _words(error, path))
-    return Observation(record.address, record.state, f"{path}: {drift}") if drift else None
+    if not differences:
+        return None
+    drift = f"{path}: {'; '.join(differences)}"
+    return Observation(record.address, record.state, drift, tuple(differences.values()))
 
 
-def _drift(found: File, wanted: File) -> str:
-    words = []
+def _differences(found: File, wanted: File) -> dict[str, Seen]:
+    """What is otherwise than it should be, by its words. Contents may hold secrets, and so are never told."""
+    differences: dict[str, Seen] = {}
     if found.data != wanted.data:
         count = _changed_lines(found.data.splitlines(), wanted.data.splitlines())
-        words.append(f"content changed ({count} line{'' if count == 1 else 's'})")
+        lines = f"{count} line{'' if count == 1 else 's'}"
+        differences[f"content changed ({lines})"] = Seen("content", "as applied", f"{lines} changed")
     if found.mode != wanted.mode:
-        words.append(f"mode {found.mode:04o}, should be {wanted.mode:04o}")
-    return "; ".join(words)
+        there, mode = f"{found.mode:04o}", f"{wanted.mode:04o}"
+        differences[f"mode {there}, should be {mode}"] = Seen("mode", mode, there)
+    return differences
 
 
 def _changed_lines(one: Sequence[bytes], other: Sequence[bytes]) -> int:

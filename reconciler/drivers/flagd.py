@@ -32,7 +32,9 @@ _ENVIRONMENT = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?\Z")
 _FIELDS = ("variants", "defaultVariant", "targeting")
 
 
-class _Feature(NamedTuple):
+class Feature(NamedTuple):
+    """A feature, and how it stands in the documents; `key` is what clients call it."""
+
     key: str
     state: str
     spec: Mapping[str, Any]
@@ -44,8 +46,9 @@ class _Feature(NamedTuple):
 
     def flag(self, document: str) -> dict[str, Any]:
         """The flag as it stands in `document`."""
-        spec = {**self.spec, **self.environments.get(document, {})}
-        flag: dict[str, Any] = {"state": "DISABLED" if self.state == DISABLED else "ENABLED"}
+        overrides = self.environments.get(document, {})
+        spec = {**self.spec, **overrides}
+        flag: dict[str, Any] = {"state": "DISABLED" if overrides.get("state", self.state) == DISABLED else "ENABLED"}
         flag.update({field: spec[field] for field in _FIELDS if field in spec})
         metadata = dict(spec.get("metadata", {}))
         if "owner" in spec:
@@ -102,7 +105,7 @@ def _execute(folder: Folder, transitions: Sequence[Transition]) -> dict[Address,
     """What went wrong, by address. Raises _Damaged and OSError."""
     documents = _load(folder)
     errors: dict[Address, str] = {}
-    changes: dict[str, _Feature | None] = {}
+    changes: dict[str, Feature | None] = {}
     for transition in transitions:
         try:
             changes[_key(transition.address)] = _wanted(transition)
@@ -113,18 +116,22 @@ def _execute(folder: Folder, transitions: Sequence[Transition]) -> dict[Address,
     return errors
 
 
-def _wanted(transition: Transition) -> _Feature | None:
+def _wanted(transition: Transition) -> Feature | None:
     """The feature to render, None where it is to go. Raises BadFlag."""
     if transition.target == ABSENT:
         return None
     manifest = transition.after or transition.before or {}
-    feature = _Feature(_key(transition.address), transition.target, manifest.get("spec", {}))
+    feature = read_feature(transition.address, transition.target, manifest)
     for name in feature.environments:
         if name == BASE or not _ENVIRONMENT.match(name):
             raise BadFlag(f"{name!r} cannot name an environment: use lower-case letters, digits and hyphens")
     for document in (BASE, *feature.environments):
         check_flag(feature.key, feature.flag(document))
     return feature
+
+
+def read_feature(address: Address, state: str, manifest: Mapping[str, Any]) -> Feature:
+    return Feature(_key(address), state, manifest.get("spec", {}))
 
 
 def _key(address: Address) -> str:
@@ -156,7 +163,7 @@ def _parse(data: bytes) -> dict[str, Any]:
     raise ValueError("it needs a map of flags, and its metadata are a map")
 
 
-def _write(folder: Folder, documents: Mapping[str, dict[str, Any]], changes: Mapping[str, _Feature | None]) -> None:
+def _write(folder: Folder, documents: Mapping[str, dict[str, Any]], changes: Mapping[str, Feature | None]) -> None:
     """Lays `changes` over every document, and writes those that differ by it."""
     features = [feature for feature in changes.values() if feature]
     base = documents.get(BASE, {"$schema": _SCHEMA, "flags": {}})
@@ -170,7 +177,7 @@ def _write(folder: Folder, documents: Mapping[str, dict[str, Any]], changes: Map
             folder.write(f"{name}.json", rendered, 0o644)
 
 
-def _names(documents: Mapping[str, Any], features: Iterable[_Feature]) -> set[str]:
+def _names(documents: Mapping[str, Any], features: Iterable[Feature]) -> set[str]:
     """The documents that there are to be, for these features."""
     return {BASE, *documents, *(name for feature in features for name in feature.environments)}
 
@@ -180,7 +187,7 @@ def _dump(value: Any) -> bytes:
 
 
 def _look(documents: Mapping[str, dict[str, Any]], record: Record) -> Observation | None:
-    feature = _Feature(_key(record.address), record.state, record.body().get("spec", {}))
+    feature = read_feature(record.address, record.state, record.body())
     names = sorted(_names(documents, [feature]))
     found = {name: documents.get(name, {"flags": {}})["flags"].get(feature.key) for name in names}
     if not any(found.values()):

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 from reconciler.drivers.secrets import Secrets
 from reconciler.model.outcome import Health, Outcome, Transition
-from reconciler.model.record import Observation, Record
+from reconciler.model.record import Observation, Record, Seen
 from reconciler.ports import Driver
 
 
@@ -28,7 +28,7 @@ class GuardedDriver:
 
     def observe(self, records: Sequence[Record]) -> Sequence[Observation]:
         with self._guard():
-            return [seen._replace(drift=self._clean(seen.drift)) for seen in self._driver.observe(records)]
+            return [self._told(seen) for seen in self._driver.observe(records)]
 
     def execute(self, transitions: Sequence[Transition]) -> Sequence[Outcome]:
         with self._guard():
@@ -43,6 +43,11 @@ class GuardedDriver:
     def logs(self, record: Record, lines: int, follow: bool) -> Iterator[str]:
         with self._guard():
             yield from map(self._clean, self._driver.logs(record, lines, follow))
+
+    def _told(self, seen: Observation) -> Observation:
+        clean = self._clean
+        pieces = tuple(Seen(piece.field, clean(piece.recorded), clean(piece.observed)) for piece in seen.seen)
+        return seen._replace(drift=clean(seen.drift), seen=pieces)
 
     @contextmanager
     def _guard(self) -> Iterator[None]:

@@ -1,8 +1,10 @@
-"""Finds a driver by its name: a module of this package, else an entry point of another one."""
+"""Finds a driver by its name: a module of this package, else an entry point of another one. Trusted plugins are among
+those others: `venv_drivers` has put them where packages are found."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -11,6 +13,7 @@ from typing import TYPE_CHECKING, cast
 
 from reconciler.drivers.guard import GuardedDriver
 from reconciler.drivers.site import Site
+from reconciler.model.address import Address
 from reconciler.ports import Driver
 
 if TYPE_CHECKING:
@@ -22,10 +25,11 @@ _NAME = re.compile(r"[a-z][a-z0-9_]*\Z")
 
 
 class UnknownDriver(Exception):
-    """No driver has this name; `known` are the names that there are."""
+    """No driver has this name; `known` are the names that there are, `plugins` those that have it and are not used."""
 
-    def __init__(self, name: str, known: tuple[str, ...]) -> None:
-        super().__init__(f"there is no driver {name!r}; there are {', '.join(known)}")
+    def __init__(self, name: str, known: tuple[str, ...], plugins: Sequence[Address] = ()) -> None:
+        unused = f". {', '.join(plugins)} brings it, which `drivers.venv.driversFrom` of the settings must name"
+        super().__init__(f"there is no driver {name!r}; there are {', '.join(known)}{unused if plugins else ''}")
         self.name = name
         self.known = known
 
@@ -40,17 +44,20 @@ class BrokenDriver(Exception):
 
 
 def load_driver(name: str, site: Site) -> Driver:
-    """The driver `name`, working in `site`. Nothing that it says holds a secret. Raises UnknownDriver and
-    BrokenDriver."""
-    module = _built_in(name) or _third_party(name)
+    """The driver `name`, working in `site`. Nothing that it says holds a secret. Raises UnknownDriver, BrokenDriver and
+    NotPermitted."""
+    base, _, part = name.partition(":")
+    module = _built_in(base) or _third_party(base)
     if module is None:
-        raise UnknownDriver(name, known_drivers())
-    return GuardedDriver(module.open_driver(site), site.secrets)
+        from reconciler.drivers.venv_drivers import bringing
+
+        raise UnknownDriver(base, known_drivers(), bringing(site.run, base))
+    return GuardedDriver(module.open_driver(site._replace(part=part)), site.secrets)
 
 
 def is_built_in(name: str) -> bool:
     """Whether the driver `name` comes with this program."""
-    return _built_in(name) is not None
+    return _built_in(name.partition(":")[0]) is not None
 
 
 def known_drivers() -> tuple[str, ...]:

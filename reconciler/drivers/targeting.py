@@ -1,43 +1,97 @@
-"""Checks a flag for what flagd's schema lets pass and its clients fail on: a default or an answer that is not among
-the variants, and an operator that no client knows."""
+"""Evaluates a flag with the engine that clients use: to find out whether they can, and what one would get."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
 
-_LOOPS = frozenset({"map", "filter", "reduce", "all", "some", "none"})
-# JsonLogic's operators but for `log`, which writes to the evaluating program's output, and flagd's own.
-_OPERATORS = _LOOPS | {
-    *("if", "?:", "and", "or", "!", "!!", "==", "!=", "===", "!==", "<", ">", "<=", ">=", "+", "-", "*", "/", "%"),
-    *("min", "max", "in", "cat", "substr", "merge", "var", "missing", "missing_some"),
-    *("fractional", "sem_ver", "starts_with", "ends_with"),
-}
+if TYPE_CHECKING:
+    from openfeature.flag_evaluation import FlagResolutionDetails
+
+_UNRUN = frozenset({"map", "filter", "reduce", "all", "some", "none", "log"})
+"""A few nested loops can run for hours, and `log` writes into our output."""
 
 
 class BadFlag(ValueError):
     """Why clients could not evaluate a flag, in words."""
 
 
+class Evaluation(NamedTuple):
+    """What a client gets. `value` and `variant` are None where the default in its own code holds. `reason` is
+    OpenFeature's word, `error` says why there is no value, "" where there is one."""
+
+    value: Any
+    variant: str | None
+    reason: str
+    error: str = ""
+
+
 def check_flag(key: str, flag: Mapping[str, Any]) -> None:
-    """Raises BadFlag where `flag`, as it stands in a flagd document, names a variant or an operator that does not
-    exist. Rules without loops are also evaluated once, by the engine that clients use."""
-    variants, default, rule = flag.get("variants", {}), flag.get("defaultVariant"), flag.get("targeting")
-    if default is not None and default not in variants:
-        raise BadFlag(f"defaultVariant {default!r} is not a variant: there are {', '.join(variants)}")
-    if not rule:
+    """Evaluates `flag`, as it stands in a flagd document, once, unless that could take for ever. Raises BadFlag where
+    clients cannot."""
+    from openfeature.exception import GeneralError, OpenFeatureError, ParseError
+
+    if not _UNRUN.isdisjoint(_operators(flag.get("targeting"))):
         return
-    operators = set(_operators(rule))
-    unknown = sorted(operators - _OPERATORS)
-    if unknown:
-        raise BadFlag(f"targeting uses the operator {unknown[0]!r}, which flag clients do not know{_hint(unknown[0])}")
-    for answer in _answers(rule):
-        if answer not in variants:
-            raise BadFlag(f"targeting can answer {answer!r}, which is not a variant: there are {', '.join(variants)}")
-    if not operators & _LOOPS:  # a few nested loops can run for hours
-        _evaluate(key, flag)
+    try:
+        _resolve(key, flag, {})
+    except (GeneralError, ParseError) as error:
+        raise BadFlag(f"flag clients cannot evaluate it: {error.error_message or 'malformed flag'}") from error
+    except (OpenFeatureError, ArithmeticError, TypeError, ValueError):
+        pass  # the rule needs attributes that only a real context has
+
+
+def evaluate(key: str, flag: Mapping[str, Any], context: Mapping[str, Any]) -> Evaluation:
+    """What a client gets for `flag` in `context`. Takes as long as the rule does."""
+    from openfeature.exception import OpenFeatureError
+
+    try:
+        found = _resolve(key, flag, context)
+    except OpenFeatureError as error:
+        return Evaluation(None, None, "ERROR", f"{error.error_code}: {error.error_message or 'malformed flag'}")
+    except (ArithmeticError, TypeError, ValueError) as error:
+        return Evaluation(None, None, "ERROR", f"GENERAL: {error}")
+    return Evaluation(found.value, found.variant, str(found.reason))
+
+
+def _resolve(key: str, flag: Mapping[str, Any], context: Mapping[str, Any]) -> FlagResolutionDetails[Any]:
+    """Raises OpenFeatureError, and whatever the rule makes the engine stumble over."""
+    from openfeature.contrib.tools.flagd.core import FlagdCore
+    from openfeature.evaluation_context import EvaluationContext
+
+    attributes = {name: value for name, value in context.items() if name != "targetingKey"}
+    asked = EvaluationContext(context.get("targetingKey"), attributes)
+    core = FlagdCore()
+    with _quiet():
+        core.set_flags(orjson.dumps({"flags": {key: flag}}).decode())
+        found: FlagResolutionDetails[Any] = getattr(core, _method(flag))(key, None, asked)
+        return found
+
+
+def _method(flag: Mapping[str, Any]) -> str:
+    """The call by which a client asks for a flag with these variants."""
+    values = list(flag.get("variants", {}).values())
+    for kind, name in ((bool, "boolean"), (str, "string"), (int, "integer"), (int | float, "float")):
+        if all(isinstance(value, kind) for value in values):
+            return f"resolve_{name}_value"
+    return "resolve_object_value"
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keeps the engine from reporting every attribute that a context lacks."""
+    import logging
+
+    logger = logging.getLogger("openfeature.contrib")
+    disabled = logger.disabled
+    logger.disabled = True
+    try:
+        yield
+    finally:
+        logger.disabled = disabled
 
 
 def _operators(rule: Any) -> Iterator[str]:
@@ -49,53 +103,3 @@ def _operators(rule: Any) -> Iterator[str]:
         ((operator, arguments),) = rule.items()
         yield operator
         yield from _operators(arguments)
-
-
-def _answers(rule: Any) -> Iterator[str]:
-    """The variants that `rule` can answer with, as far as they are written out in it."""
-    if isinstance(rule, bool):
-        yield str(rule).lower()
-    elif isinstance(rule, str):
-        yield rule
-    elif isinstance(rule, dict) and len(rule) == 1:
-        ((operator, arguments),) = rule.items()
-        for branch in _branches(operator, arguments if isinstance(arguments, list) else [arguments]):
-            yield from _answers(branch)
-
-
-def _branches(operator: str, arguments: list[Any]) -> list[Any]:
-    if operator in ("if", "?:"):
-        last = arguments[-1:] if len(arguments) % 2 else []
-        return arguments[1::2] + last
-    if operator == "fractional":
-        return [bucket[0] for bucket in arguments if isinstance(bucket, list) and bucket]
-    return []
-
-
-def _hint(operator: str) -> str:
-    from difflib import get_close_matches
-
-    close = get_close_matches(operator, sorted(_OPERATORS), n=1)
-    return f" (did you mean {close[0]!r}?)" if close else ""
-
-
-def _evaluate(key: str, flag: Mapping[str, Any]) -> None:
-    import logging
-
-    from openfeature.contrib.tools.flagd.core import FlagdCore
-    from openfeature.evaluation_context import EvaluationContext
-    from openfeature.exception import GeneralError, OpenFeatureError, ParseError
-
-    logger = logging.getLogger("openfeature.contrib")
-    disabled = logger.disabled
-    logger.disabled = True  # it reports every attribute that the context here lacks
-    core = FlagdCore()
-    try:
-        core.set_flags(orjson.dumps({"flags": {key: flag}}).decode())
-        core.resolve_object_value(key, {}, EvaluationContext(targeting_key="ureg"))
-    except (GeneralError, ParseError) as error:
-        raise BadFlag(f"flag clients cannot evaluate it: {error.error_message or 'malformed flag'}") from error
-    except (OpenFeatureError, ArithmeticError, TypeError, ValueError):
-        pass  # the flag is of another type, or the rule needs attributes that only a real context has
-    finally:
-        logger.disabled = disabled

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from reconciler.compiler.assemble import assemble, assemble_again
+from reconciler.compiler.kinds import bringing
+from reconciler.engine.claims import check_across
 from reconciler.model.address import parse_address
 from reconciler.model.diagnostics import Diagnostic, Diagnostics, Location, errors
 from reconciler.model.glob import matches
@@ -14,12 +16,43 @@ from reconciler.model.resource import DesiredState, Resource, Snapshot, SourceFi
 from reconciler.ports import CompileCache, Source
 
 
+class Reads(Protocol):
+    def read(self, paths: Sequence[str]) -> Mapping[str, bytes]:
+        """As ports.Source has it."""
+
+
 class Compiled(NamedTuple):
-    """`desired` is None where `diagnostics` hold an error. `snapshot` is what was looked at."""
+    """`desired` is None where `diagnostics` hold an error. `snapshot` is what was looked at, and `texts` reads it."""
 
     desired: DesiredState | None
     diagnostics: Diagnostics
     snapshot: Snapshot
+    texts: Reads
+
+
+class Compilation(NamedTuple):
+    """What the files of one source hold: the snapshot, its resources, what is wrong within single files, and the bytes
+    of those files."""
+
+    snapshot: Snapshot
+    resources: list[Resource]
+    findings: Diagnostics
+    broken: tuple[bytes, ...]
+
+
+class Family(NamedTuple):
+    """The resources of a registry and of its sub-registries, and what is wrong with getting at these.
+
+    `broken` is as in Compilation. `lost` are the prefixes of those that could not be had, `pins` a text that tells the
+    commits of the others. `texts` reads the files of all.
+    """
+
+    resources: list[Resource]
+    texts: Reads
+    findings: Diagnostics = ()
+    broken: tuple[bytes, ...] = ()
+    lost: tuple[str, ...] = ()
+    pins: str = ""
 
 
 class _Fresh(NamedTuple):
@@ -30,51 +63,73 @@ class _Fresh(NamedTuple):
     broken: tuple[bytes, ...]
 
 
+def manifests(registry: str) -> tuple[str, ...]:
+    """The globs of the manifests in the folder `registry`."""
+    return (f"{registry}/**/*.yaml", f"{registry}/**/*.yml")
+
+
 def patterns(registry: str, catalogue: Catalogue) -> tuple[str, ...]:
     """The globs of all files that hold desired state: manifests, then the files of plain-file kinds."""
     plain = (kind.files for kind in catalogue.kinds.values() if kind.files)
-    return (f"{registry}/**/*.yaml", f"{registry}/**/*.yml", *plain)
+    return (*manifests(registry), *plain)
 
 
-def compile_desired(source: Source, cache: CompileCache, catalogue: Catalogue, registry: str) -> Compiled:
-    """The desired state of `source`, with every error of every file. Raises Invalid where there is no snapshot."""
-    finish = source.begin(patterns(registry, catalogue))
+def compile_desired(
+    source: Source, cache: CompileCache, catalogue: Catalogue, registry: str, look: bool = True
+) -> Compiled:
+    """The desired state of `source` and of its sub-registries, with every error of every file. Raises Invalid where
+    there is no snapshot.
+
+    With `look` the sub-registries that follow a branch or a tag are asked where it is now.
+    """
+    own = compile_source(source, cache, catalogue, patterns(registry, catalogue))
+    states = bringing(catalogue)
+    candidates = [resource for resource in own.resources if resource.kind in states]
+    if not any(resource.state == states[resource.kind] for resource in candidates):
+        return _assemble(own, Family(own.resources, source), cache, catalogue)
+    from reconciler.engine.subregistries import compose
+
+    family = compose(own.resources, source, catalogue, states, registry, look)
+    return _assemble(own, family, cache, catalogue)
+
+
+def compile_source(source: Source, cache: CompileCache, catalogue: Catalogue, wanted: Sequence[str]) -> Compilation:
+    """What the files of `source` that match the globs `wanted` hold. Raises Invalid where there is no snapshot."""
+    finish = source.begin(wanted)
     known = cache.load(catalogue.digest)
     snapshot = finish()
     fresh = _compile_files(source, [file for file in snapshot.files if file not in known], catalogue)
     current = {file: known[file] if file in known else fresh.resources[file] for file in snapshot.files}
     if fresh.resources:
         cache.store(catalogue.digest, {file: entry for file, entry in current.items() if file not in fresh.findings})
-    return _assemble(source, cache, snapshot, current, fresh, catalogue.digest)
-
-
-def _assemble(
-    source: Source,
-    cache: CompileCache,
-    snapshot: Snapshot,
-    current: Mapping[SourceFile, tuple[Resource, ...]],
-    fresh: _Fresh,
-    schemas: str,
-) -> Compiled:
     resources = [resource for entry in current.values() for resource in entry]
-    whole = f"{snapshot.revision.tree} {schemas}"
-    if cache.recall(whole) == "sound":
-        return Compiled(assemble_again(resources, snapshot.revision, schemas), (), snapshot)
-    desired, across = assemble(resources, snapshot.revision, schemas)
-    within = tuple(finding for findings in fresh.findings.values() for finding in findings)
-    across = tuple(finding for finding in across if not _hidden(finding, fresh.broken))
-    diagnostics = (*within, *locate_in(across, source))
-    if not diagnostics:
+    findings = tuple(finding for findings in fresh.findings.values() for finding in findings)
+    return Compilation(snapshot, resources, findings, fresh.broken)
+
+
+def _assemble(own: Compilation, family: Family, cache: CompileCache, catalogue: Catalogue) -> Compiled:
+    revision, schemas = own.snapshot.revision, catalogue.digest
+    whole = f"{revision.tree} {schemas}{family.pins}"
+    if cache.recall(whole) == "sound" and not errors(family.findings):
+        known = assemble_again(family.resources, revision, schemas)
+        return Compiled(known, family.findings, own.snapshot, family.texts)
+    desired, across = assemble(family.resources, revision, schemas)
+    across += check_across(family.resources, cache, catalogue)
+    across = tuple(finding for finding in across if not _hidden(finding, (*own.broken, *family.broken), family.lost))
+    within = (*own.findings, *locate_in(across, family.texts))
+    if not (*within, *errors(family.findings)):
         cache.remember(whole, "sound")
-    return Compiled(None if errors(diagnostics) else desired, diagnostics, snapshot)
+    diagnostics = (*family.findings, *within)
+    return Compiled(None if errors(diagnostics) else desired, diagnostics, own.snapshot, family.texts)
 
 
-def _hidden(finding: Diagnostic, broken: Iterable[bytes]) -> bool:
-    """Whether what a reference misses may stand in a file that could not be compiled."""
+def _hidden(finding: Diagnostic, broken: Iterable[bytes], lost: tuple[str, ...]) -> bool:
+    """Whether what a reference misses may stand in a file that could not be compiled, or in a sub-registry that could
+    not be had."""
     if finding.code != "reference-unknown":
         return False
     name = parse_address(finding.address).name.encode()
-    return any(name in data for data in broken)
+    return finding.address.startswith(lost) or any(name in data for data in broken)
 
 
 def _compile_files(source: Source, files: Sequence[SourceFile], catalogue: Catalogue) -> _Fresh:
@@ -115,7 +170,7 @@ def _refused(path: str, why: str) -> Diagnostic:
     )
 
 
-def locate_in(diagnostics: Diagnostics, source: Source) -> Diagnostics:
+def locate_in(diagnostics: Diagnostics, source: Reads) -> Diagnostics:
     """`diagnostics` with lines and columns filled in for the places that have only a pointer."""
     paths = {place.path for finding in diagnostics for place in _places(finding) if place.span is None}
     if not paths:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from reconciler.engine.desired import compile_desired
+from reconciler.engine.nodes import settle
 from reconciler.engine.planning import explain, observe
 from reconciler.model.diagnostics import Diagnostics
 from reconciler.model.kind import Catalogue
-from reconciler.model.plan import Options, Plan
+from reconciler.model.plan import Mode, Options, Plan
 from reconciler.model.settings import Settings
 from reconciler.planner.build import build
 from reconciler.ports import Clock, CompileCache, DriverFor, Source, StateStore
@@ -42,12 +43,15 @@ def plan(
 
     Raises Invalid and StateError where there is nothing to compare.
     """
-    compiled = compile_desired(source, cache, catalogue, settings.registry)
+    compiled = compile_desired(source, cache, catalogue, settings.registry, look=request.refresh)
     if compiled.desired is None:
         return Planned(None, explain(compiled.diagnostics, store))
     recorded = store.load()
-    observations = observe(recorded, catalogue, driver_for) if request.refresh else ()
-    made, diagnostics = build(
-        compiled.desired, recorded, observations, catalogue, request.options, settings.guards, clock.now()
-    )
-    return Planned(made, (*compiled.diagnostics, *diagnostics))
+    settled = settle(compiled, recorded.records, settings, catalogue, driver_for, request.refresh)
+    if settled.desired is None and request.options.mode is Mode.NORMAL:
+        return Planned(None, (*compiled.diagnostics, *settled.diagnostics))
+    visible = recorded._replace(records=settled.visible)
+    observations = observe(visible, catalogue, driver_for) if request.refresh else ()
+    desired = settled.desired or compiled.desired
+    made, diagnostics = build(desired, recorded, observations, catalogue, request.options, settings.guards, clock.now())
+    return Planned(made, (*compiled.diagnostics, *settled.diagnostics, *diagnostics))

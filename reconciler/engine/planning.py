@@ -3,12 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
+from typing import NamedTuple
 
+from reconciler.engine.asking import NoAnswer, ask_all
 from reconciler.model.diagnostics import Diagnostic, Diagnostics, Invalid
 from reconciler.model.kind import Catalogue
 from reconciler.model.record import Observation, Record, RecordedState
 from reconciler.planner.build import explain_dangling
 from reconciler.ports import Driver, DriverFor, StateStore
+
+OBSERVE_LIMIT = 120.0
+"""How long, in seconds, a driver may look at all of its components together."""
+
+
+class Looked(NamedTuple):
+    """What the drivers see, and an error for each one that cannot look."""
+
+    observations: tuple[Observation, ...]
+    problems: Diagnostics
 
 
 def explain(diagnostics: Diagnostics, store: StateStore) -> Diagnostics:
@@ -19,34 +32,69 @@ def explain(diagnostics: Diagnostics, store: StateStore) -> Diagnostics:
 
 
 def observe(recorded: RecordedState, catalogue: Catalogue, driver_for: DriverFor) -> tuple[Observation, ...]:
-    """What the drivers see of everything recorded, one call a driver. Raises Invalid where one cannot look."""
-    by_driver = _by_driver(recorded.records.values(), catalogue)
-    return tuple(seen for name, records in by_driver.items() for seen in observe_with(driver_for(name), records))
+    """What the drivers see of everything recorded. Raises Invalid with all drivers that cannot look."""
+    looked = look(recorded.records.values(), catalogue, driver_for)
+    if looked.problems:
+        raise Invalid(*looked.problems)
+    return looked.observations
 
 
-def _by_driver(records: Iterable[Record], catalogue: Catalogue) -> Mapping[str, list[Record]]:
-    by_kind: dict[str, list[Record]] = {}
-    for record in records:
-        by_kind.setdefault(record.kind, []).append(record)
-    by_driver: dict[str, list[Record]] = {}
-    for name, group in by_kind.items():
-        kind = catalogue.kinds.get(name.lower())
-        if kind is not None:
-            by_driver.setdefault(kind.driver, []).extend(group)
-    return by_driver
+def look(records: Iterable[Record], catalogue: Catalogue, driver_for: DriverFor) -> Looked:
+    """What the drivers see of `records`: one call a driver, all at once, each with a limit of time."""
+    drivers: list[tuple[Driver, Sequence[Record]]] = []
+    problems: list[Diagnostic] = []
+    for name, group in by_driver(records, catalogue).items():
+        try:
+            drivers.append((driver_for(name), group))
+        except Invalid as error:
+            problems += error.diagnostics
+    looked = _look_with(drivers)
+    return Looked(looked.observations, (*problems, *looked.problems))
 
 
 def observe_with(driver: Driver, records: Sequence[Record]) -> Iterable[Observation]:
     """What `driver` sees of `records`. Raises Invalid where it cannot look."""
-    try:
-        return list(driver.observe(records))
-    except Exception as error:
-        fault = "" if isinstance(error, OSError) else f"It has a bug: {type(error).__name__}. "
-        raise Invalid(
-            Diagnostic(
-                "observe-failed",
-                f"The {driver.name} driver cannot see what is there",
-                detail=f"{fault}{error}",
-                hint="Mend what it says, or plan with -refresh=false to go by the recorded state alone.",
-            )
-        ) from error
+    observations, problems = _look_with([(driver, records)])
+    if problems:
+        raise Invalid(*problems)
+    return observations
+
+
+def by_driver(records: Iterable[Record], catalogue: Catalogue) -> Mapping[str, list[Record]]:
+    """The records of each driver; those of a kind that no schema describes are left out."""
+    by_kind: dict[str, list[Record]] = {}
+    for record in records:
+        by_kind.setdefault(record.kind, []).append(record)
+    drivers: dict[str, list[Record]] = {}
+    for name, group in by_kind.items():
+        kind = catalogue.kinds.get(name.lower())
+        if kind is not None:
+            drivers.setdefault(kind.driver, []).extend(group)
+    return drivers
+
+
+def _look_with(drivers: Sequence[tuple[Driver, Sequence[Record]]]) -> Looked:
+    lanes = [[partial(_look, driver, records)] for driver, records in drivers]
+    answers = [answer for lane in ask_all(lanes, OBSERVE_LIMIT, len(lanes)) for answer in lane]
+    observations: list[Observation] = []
+    problems: list[Diagnostic] = []
+    for (driver, _), answer in zip(drivers, answers, strict=True):
+        if isinstance(answer, Exception):
+            problems.append(_blind(driver, answer))
+        else:
+            observations += answer
+    return Looked(tuple(observations), tuple(problems))
+
+
+def _look(driver: Driver, records: Sequence[Record]) -> list[Observation]:
+    return list(driver.observe(records))
+
+
+def _blind(driver: Driver, error: Exception) -> Diagnostic:
+    fault = "" if isinstance(error, OSError | NoAnswer) else f"It has a bug: {type(error).__name__}. "
+    return Diagnostic(
+        "observe-failed",
+        f"The {driver.name} driver cannot see what is there",
+        detail=f"{fault}{error}",
+        hint="Mend what it says, or plan with -refresh=false to go by the recorded state alone.",
+    )

@@ -22,7 +22,7 @@ def brings_manifest(step: Step) -> bool:
 
 
 def after_success(change: Change, step: Step, current: Record, commit: str) -> Record | None:
-    """The record after `step`; None where the component is gone."""
+    """The record after `step`; None where the component is gone. `commit` is "" where the run applies none."""
     if step.target == ABSENT:
         return None
     record = current._replace(
@@ -31,7 +31,7 @@ def after_success(change: Change, step: Step, current: Record, commit: str) -> R
         state=step.target,
         status=Status.OK,
         source=change.source,
-        commit=commit,
+        commit=commit or current.commit,
         error="",
         failures=0,
     )

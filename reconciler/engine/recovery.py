@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from enum import Enum
 from typing import NamedTuple
 
+from reconciler.engine.nodes import where
 from reconciler.engine.planning import observe_with
 from reconciler.engine.records import taken_back
 from reconciler.model.diagnostics import Diagnostic, Diagnostics, Invalid, Severity
@@ -79,10 +80,16 @@ def describe(found: Iterable[Recovered]) -> Diagnostics:
 
 def _examine(pending: Iterable[Intent], catalogue: Catalogue, driver_for: DriverFor) -> tuple[Recovered, ...]:
     latest = {intent.address: intent for intent in pending}
-    by_driver: dict[str, list[Intent]] = {}
+    groups: dict[tuple[str, str], list[Intent]] = {}
     for intent in latest.values():
-        by_driver.setdefault(_driver(intent, catalogue), []).append(intent)
-    return tuple(one for name, intents in by_driver.items() for one in _ask(name, intents, driver_for))
+        groups.setdefault((_driver(intent, catalogue), _node(intent, catalogue)), []).append(intent)
+    return tuple(one for (name, _), intents in groups.items() for one in _ask(name, intents, driver_for))
+
+
+def _node(intent: Intent, catalogue: Catalogue) -> str:
+    """The node that was asked: where nobody can look at one, others are settled all the same."""
+    record = _expected(intent)
+    return where(record, catalogue) if record else ""
 
 
 def _driver(intent: Intent, catalogue: Catalogue) -> str:

@@ -3,9 +3,46 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from reconciler.model.lifecycle import Lifecycle
+
+ANYTHING = "*"
+"""Goes with every text, where texts keep things apart."""
+
+
+class Apart(NamedTuple):
+    """What keeps two holders of one value apart: the text of the property `field`, which the nearest mapping around
+    the value has, as `values` renames it; `otherwise` where there is none. The text `*` goes with every other."""
+
+    name: str
+    field: str = ""
+    values: Mapping[str, str] = MappingProxyType({})
+    otherwise: str = ANYTHING
+
+
+class Unique(NamedTuple):
+    """The value here may be held once within `scope`, but for what `apart` keeps apart (`x-unique`)."""
+
+    scope: str
+    apart: tuple[Apart, ...] = ()
+
+
+class Check(NamedTuple):
+    """What is checked at one place beyond its shape.
+
+    `one_of` names the mapping, the nearest around it, whose keys the text here is one of (`x-one-of`), `logic` the one
+    whose keys the flagd rule here answers with (`x-logic`). `version` says that the text here is the component's
+    version or a range of versions (`x-version`); `requires` are the properties of the mapping here that name a
+    component and the range of versions that will do (`x-requires`).
+    """
+
+    unique: Unique | None = None
+    one_of: str = ""
+    logic: str = ""
+    version: bool = False
+    requires: tuple[str, str] | None = None
 
 
 class Field(NamedTuple):
@@ -24,6 +61,9 @@ class Field(NamedTuple):
     sensitive: bool = False
     key: str = ""
     """The property by which the items of the list here are told apart (`x-key`)."""
+    check: Check | None = None
+    checked: bool = False
+    """Whether there is a check here or below."""
 
 
 NO_FIELDS = Field(properties={})

@@ -10,11 +10,11 @@ from reconciler.model.address import Address, parse_address
 from reconciler.model.change import Action
 from reconciler.model.diagnostics import Diagnostic, Diagnostics
 from reconciler.model.kind import Catalogue, Kind
-from reconciler.model.lifecycle import ABSENT
 from reconciler.model.plan import Base, Guard, Mode, Options, Plan
-from reconciler.model.record import Observation, Record, RecordedState, Status
+from reconciler.model.record import Observation, RecordedState, Status
 from reconciler.model.resource import DesiredState
 from reconciler.planner.decide import Case, Move, decide
+from reconciler.planner.drift import differs
 from reconciler.planner.guards import REFERENCED, limits, referenced_deletes
 from reconciler.planner.order import arrange
 from reconciler.planner.route import Routes
@@ -104,15 +104,10 @@ def _scene(
         observation.address: observation
         for observation in observations
         if (record := records.get(observation.address))
-        and _differs(observation, record)
+        and differs(observation, record)
         and scene.includes(observation.address)
     }
     return scene._replace(seen=seen)
-
-
-def _differs(seen: Observation, record: Record) -> bool:
-    """Of what never came to be, there is nothing to find changed."""
-    return seen.state != record.state or bool(seen.drift and record.state != ABSENT)
 
 
 def _moves(scene: _Scene) -> tuple[Sequence[Move], Diagnostics]:

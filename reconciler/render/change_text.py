@@ -11,7 +11,7 @@ from reconciler.model.change import Action, Change, Reason
 from reconciler.model.kind import NO_FIELDS, Field
 from reconciler.model.lifecycle import ABSENT
 from reconciler.render.differences_text import differences_text
-from reconciler.render.escape import escape, quote
+from reconciler.render.escape import escape, headline, quote
 from reconciler.render.style import Style
 from reconciler.render.values import annotated, properties
 
@@ -78,7 +78,7 @@ def _comments(change: Change) -> list[str]:
 
 
 def _reason(change: Change) -> str:
-    detail = f": {change.detail}" if change.detail else ""
+    detail = f": {headline(change.detail)}" if change.detail else ""
     if change.reason is Reason.NOT_IN_CONFIGURATION:
         return f"because {change.address} is not in configuration"
     if change.reason is Reason.FAILED:

@@ -35,6 +35,12 @@ def escape_lines(text: str) -> list[str]:
     return [escape(line) for line in lines]
 
 
+def headline(text: str) -> str:
+    """The first line of `text`, escaped, with how many more there are."""
+    first, *more = escape_lines(text.strip())
+    return f"{first} (and {len(more)} more line{'s' * (len(more) != 1)})" if more else first
+
+
 def quote(text: str) -> str:
     """`text` in double quotes, escaped, with its own quotes and backslashes told apart."""
     return f'"{_UNQUOTED.sub(_visible, text) if _UNQUOTED.search(text) else text}"'

@@ -5,8 +5,8 @@ Our own facts stand under the key `ureg`, of the whole plan and of each change.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from reconciler.model.address import Address, parse_address
 from reconciler.model.change import MISSING, Action, Change, Difference, Side
@@ -17,7 +17,18 @@ from reconciler.model.plan import Plan
 from reconciler.model.record import Observation, Record
 from reconciler.render.diagnostics_json import json_pointer
 from reconciler.render.json_text import dump
-from reconciler.render.terraform import ACTIONS, PROVIDER, TERRAFORM_VERSION, identity, sensitive_marks, values
+from reconciler.render.terraform import (
+    ACTIONS,
+    PROVIDER,
+    TERRAFORM_VERSION,
+    drift_facts,
+    identity,
+    sensitive_marks,
+    values,
+)
+
+if TYPE_CHECKING:
+    from reconciler.planner.pins import Pin
 
 FORMAT_VERSION = "1.2"
 STATE_FORMAT_VERSION = "1.0"
@@ -25,9 +36,9 @@ STATE_FORMAT_VERSION = "1.0"
 _Json = dict[str, Any]
 
 
-def render_plan_json(plan: Plan, fields: Mapping[str, Field], version: str) -> bytes:
+def render_plan_json(plan: Plan, fields: Mapping[str, Field], version: str, pins: Sequence[Pin] = ()) -> bytes:
     """One JSON document with a final line end. `fields` are the annotations of each kind, by its slug; `version` is
-    that of ureg."""
+    that of ureg, and `pins` are the commits that the plan has sub-registries at."""
     changes = [_changed(change, fields) for change in plan.changes]
     unchanged = [_unchanged(record, fields) for record in plan.unchanged]
     components = sorted((*changes, *unchanged), key=lambda component: component.address)
@@ -52,7 +63,7 @@ def render_plan_json(plan: Plan, fields: Mapping[str, Field], version: str) -> b
             "applyable": plan.applyable,
             "complete": not plan.options.targets and not plan.options.excludes,
             "errored": False,
-            "ureg": _facts(plan, version),
+            "ureg": {**_facts(plan, version), "pins": [pin._asdict() for pin in pins]},
         }
     )
 
@@ -139,7 +150,7 @@ def _drift(record: Record, seen: Observation, fields: Mapping[str, Field]) -> _J
     before = values(record.state, record.body(), field)
     after = None if gone else {**before, "state": seen.state}
     change = _transition(Action.DELETE if gone else Action.UPDATE, before, after, field)
-    return {**identity(record.address), "change": change, "ureg": {"state": seen.state, "drift": seen.drift}}
+    return {**identity(record.address), "change": change, "ureg": drift_facts(seen)}
 
 
 def _change_facts(change: Change) -> _Json:

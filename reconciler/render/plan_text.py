@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
-from reconciler.model.address import parse_address
+from reconciler.model.address import Address, parse_address
 from reconciler.model.change import Action
 from reconciler.model.diagnostics import Diagnostic, Severity
 from reconciler.model.kind import Field
 from reconciler.model.lifecycle import ABSENT
 from reconciler.model.plan import Mode, Plan
-from reconciler.model.record import Observation, Record
+from reconciler.model.record import Observation, Record, Seen
+from reconciler.render.cells import pad, width
 from reconciler.render.escape import escape, quote
 from reconciler.render.style import Style
+
+if TYPE_CHECKING:
+    from reconciler.planner.pins import Pin
 
 _MEANINGS = {
     Action.CREATE: "create",
@@ -25,11 +30,13 @@ _NOTHING = {
     Mode.DESTROY: ("Nothing is recorded.", "There is nothing to destroy."),
     Mode.REFRESH_ONLY: ("What is there matches the recorded state.", "No driver saw anything to record."),
 }
+_SHORT = 12
 _RULE = "─" * 77
 
 
-def render_plan(plan: Plan, style: Style, fields: Mapping[str, Field]) -> str:
-    """The whole plan with a final line end. `fields` are the annotations of each kind, by its slug."""
+def render_plan(plan: Plan, style: Style, fields: Mapping[str, Field], pins: Sequence[Pin] = ()) -> str:
+    """The whole plan with a final line end. `fields` are the annotations of each kind, by its slug; `pins` are the
+    commits that it has sub-registries at."""
     parts = [*_drift(plan, style)]
     if plan.changes:
         from reconciler.render.change_text import change_text
@@ -40,6 +47,7 @@ def render_plan(plan: Plan, style: Style, fields: Mapping[str, Field]) -> str:
     elif not plan.drift or plan.options.mode is not Mode.REFRESH_ONLY:
         fact, reason = _NOTHING[plan.options.mode]
         parts += [f"{style.bold(style.green('No changes.'))} {style.bold(fact)}", reason]
+    parts += [_pinned(pins, style)] if pins else []
     parts += _guards(plan, style)
     return "\n\n".join(parts).rstrip("\n") + "\n"
 
@@ -81,11 +89,40 @@ def _drifted(record: Record, seen: Observation, style: Style) -> str:
     mark = style.red("-") if gone else style.yellow("~")
     lines = [style.bold(f"  # {escape(record.address)} {'is gone' if gone else 'has changed'}")]
     lines.append(f"  {mark} {escape(parts.kind)} {quote(parts.name)} {{")
-    if seen.state != record.state:
-        lines.append(f"      {mark} state: {escape(record.state)} -> {escape(seen.state)}")
-    if seen.drift:
-        lines.append(f"      {mark} seen:  {escape(seen.drift)}")
+    lines += [f"      {mark} {text}" for text in _pieces(record, seen)]
     return "\n".join((*lines, "    }"))
+
+
+def _pieces(record: Record, seen: Observation) -> list[str]:
+    """What is otherwise than recorded: piece by piece where the driver can tell, else in its words."""
+    pieces = [Seen("state", record.state, seen.state)] if seen.state != record.state else []
+    pieces += seen.seen
+    names = [f"{escape(piece.field)}:" for piece in pieces]
+    longest = max(map(width, names), default=0)
+    lines = [
+        f"{pad(name, longest)} {escape(piece.recorded)} -> {escape(piece.observed)}"
+        for name, piece in zip(names, pieces, strict=True)
+    ]
+    told = [] if seen.seen or not seen.drift else [f"{pad('seen:', longest)} {escape(seen.drift)}"]
+    return [*lines, *told]
+
+
+def _pinned(pins: Sequence[Pin], style: Style) -> str:
+    names = [escape(_prefix(pin.address)) for pin in pins]
+    longest = max(map(width, names))
+    lines = [f"  {pad(name, longest)}  {_commit(pin)}" for name, pin in zip(names, pins, strict=True)]
+    return "\n".join((style.bold("Sub-registries are pinned to these commits:"), *lines))
+
+
+def _prefix(address: Address) -> str:
+    """The prefix of what the component at `address` brings."""
+    registry, _, name = parse_address(address)
+    return f"{registry}:{name}" if registry else name
+
+
+def _commit(pin: Pin) -> str:
+    moved = f" (was {escape(pin.before[:_SHORT])})" if pin.before not in {"", pin.commit} else ""
+    return f"{escape(pin.commit[:_SHORT])}{moved}  {escape(pin.ref or 'pinned')} of {escape(pin.place)}"
 
 
 def _guards(plan: Plan, style: Style) -> list[str]:

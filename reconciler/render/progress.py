@@ -18,7 +18,7 @@ from reconciler.model.plan import Step
 from reconciler.render.cells import cut
 from reconciler.render.escape import escape
 from reconciler.render.style import Style
-from reconciler.render.summary import render_summary
+from reconciler.render.summary import APPLY, render_summary
 from reconciler.render.track import Track
 
 _MANY_STEPS = 50
@@ -40,9 +40,9 @@ _ECHO = 3
 class _Ending:
     """What a run's last words are made of."""
 
-    def __init__(self, style: Style, destroy: bool) -> None:
+    def __init__(self, style: Style, operation: str) -> None:
         self._style = style
-        self._destroy = destroy
+        self._operation = operation
         self._failures: list[StepFinished] = []
         self._skipped: dict[Address, Address] = {}
 
@@ -54,16 +54,16 @@ class _Ending:
             self._skipped.setdefault(event.step.address, event.because)
 
     def text(self, summary: Summary) -> str:
-        return render_summary(summary, self._failures, self._skipped, self._style, self._destroy)
+        return render_summary(summary, self._failures, self._skipped, self._style, self._operation)
 
 
 class LineProgress:
     """Writes whole lines: of a short run two a step, of a long run one a component."""
 
-    def __init__(self, write: Callable[[str], object], style: Style, destroy: bool = False) -> None:
+    def __init__(self, write: Callable[[str], object], style: Style, operation: str = APPLY) -> None:
         self._write = write
         self._style = style
-        self._ending = _Ending(style, destroy)
+        self._ending = _Ending(style, operation)
         self._track = Track()
         self._short = True
 
@@ -104,13 +104,13 @@ class LiveProgress:
         style: Style,
         now: Callable[[], float],
         columns: Callable[[], int],
-        destroy: bool = False,
+        operation: str = APPLY,
     ) -> None:
         self._stream = stream
         self._style = style
         self._now = now
         self._columns = columns
-        self._ending = _Ending(style, destroy)
+        self._ending = _Ending(style, operation)
         self._steps = self._done = self._failed = 0
         self._running: dict[int, Step] = {}
         self._began = now()

@@ -22,8 +22,8 @@ from reconciler.render.diagnostics_text import in_order
 from reconciler.render.json_text import dump
 from reconciler.render.plan_text import counts
 from reconciler.render.progress import duration
-from reconciler.render.summary import totals
-from reconciler.render.terraform import PROVIDER, TERRAFORM_VERSION
+from reconciler.render.summary import APPLY, DESTROY, totals
+from reconciler.render.terraform import PROVIDER, TERRAFORM_VERSION, drift_facts
 from reconciler.render.track import Progress, Track, act
 
 UI_VERSION = "1.2"
@@ -45,7 +45,7 @@ class JsonStream:
         self._write = write
         self._now = now
         self._actions: dict[Address, Action] = {}
-        self._operation = "apply"
+        self._operation = APPLY
         self._started: set[Address] = set()
         self._track = Track()
 
@@ -56,7 +56,7 @@ class JsonStream:
     def plan(self, plan: Plan) -> None:
         """What drifted, each change, and how many there are."""
         self._actions = {change.address: change.action for change in plan.changes}
-        self._operation = "destroy" if plan.options.mode is Mode.DESTROY else "apply"
+        self._operation = DESTROY if plan.options.mode is Mode.DESTROY else APPLY
         for record, seen in plan.drift:
             self._drift(record, seen)
         for change in plan.changes:
@@ -107,15 +107,14 @@ class JsonStream:
             self._send("log", f"{address}: Skipped {event.step.verb}: {why}", "warn", ureg=facts)
 
     def _run_finished(self, summary: Summary) -> None:
-        destroy = self._operation == "destroy"
         word = "incomplete" if summary.failed or summary.interrupted else "complete"
-        message = f"{self._operation.capitalize()} {word}! {totals(summary, destroy)}"
+        message = f"{self._operation.capitalize()} {word}! {totals(summary, self._operation)}"
         self._summary(message, summary.added, summary.changed, summary.destroyed, self._operation)
 
     def _drift(self, record: Record, seen: Observation) -> None:
         gone = seen.state == ABSENT
         change = {"resource": _resource(record.address), "action": "delete" if gone else "update"}
-        facts = {"state": seen.state, "drift": seen.drift}
+        facts = drift_facts(seen)
         message = f"{record.address}: Drift detected ({change['action']})"
         self._send("resource_drift", message, change=change, ureg=facts)
 

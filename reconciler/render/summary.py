@@ -11,6 +11,8 @@ from reconciler.render.diagnostics_text import render_diagnostics
 from reconciler.render.escape import escape
 from reconciler.render.style import Style
 
+APPLY, DESTROY = "apply", "destroy"
+
 _MOST_SKIPPED = 20
 
 
@@ -19,16 +21,17 @@ def render_summary(
     failures: Sequence[StepFinished],
     skipped: Mapping[Address, Address],
     style: Style,
-    destroy: bool = False,
+    operation: str = APPLY,
 ) -> str:
-    """The end of a run's output. `skipped` names for each skipped component the one it waited for, "" for none."""
+    """The end of a run's output. `skipped` names for each skipped component the one it waited for, "" for none.
+    `operation` is "apply", "destroy", or the verb that was asked for."""
     parts = []
     if failures:
         parts.append(render_diagnostics(tuple(map(_diagnostic, failures)), style).rstrip("\n"))
     waiting = {address: because for address, because in skipped.items() if because}
     if waiting:
         parts.append(_skipped(waiting))
-    parts.append(style.bold(_verdict(summary, style, destroy)))
+    parts.append(style.bold(_verdict(summary, style, operation)))
     if summary.interrupted:
         parts.append(f"Components not reached: {len(skipped) - len(waiting)}. The next plan goes on from here.")
     elif failures:
@@ -37,19 +40,21 @@ def render_summary(
     return f"\n{text}\n"
 
 
-def totals(summary: Summary, destroy: bool = False) -> str:
-    if destroy:
+def totals(summary: Summary, operation: str = APPLY) -> str:
+    if operation == DESTROY:
         return f"Resources: {summary.destroyed} destroyed."
+    if operation != APPLY:
+        return f"Components: {summary.changed}."
     return f"Resources: {summary.added} added, {summary.changed} changed, {summary.destroyed} destroyed."
 
 
-def _verdict(summary: Summary, style: Style, destroy: bool) -> str:
-    name = "Destroy" if destroy else "Apply"
+def _verdict(summary: Summary, style: Style, operation: str) -> str:
+    name, done = escape(operation.capitalize()), totals(summary, operation)
     if summary.interrupted:
-        return f"{style.yellow(f'{name} interrupted.')} {totals(summary, destroy)}"
+        return f"{style.yellow(f'{name} interrupted.')} {done}"
     if summary.failed:
-        return f"{style.red(f'{name} incomplete.')} {totals(summary, destroy)}"
-    return style.green(f"{name} complete! {totals(summary, destroy)}")
+        return f"{style.red(f'{name} incomplete.')} {done}"
+    return style.green(f"{name} complete! {done}")
 
 
 def _diagnostic(failure: StepFinished) -> Diagnostic:

@@ -8,6 +8,7 @@ from typing import Any
 from reconciler.model.address import Address, parse_address
 from reconciler.model.change import Action
 from reconciler.model.kind import NO_FIELDS, Field
+from reconciler.model.record import Observation
 from reconciler.render.values import SENSITIVE, child
 
 TERRAFORM_VERSION = "1.11.4"
@@ -40,6 +41,11 @@ def values(state: str, body: Mapping[str, Any], field: Field) -> dict[str, Any]:
     """A component as the values of a resource: its state and its manifest, without sensitive values."""
     kept = {key: value for key, value in body.items() if key not in ("apiVersion", "kind")}
     return {"state": state, **(kept if field == NO_FIELDS else _masked(kept, field))}
+
+
+def drift_facts(seen: Observation) -> dict[str, Any]:
+    """What a driver saw, in its own words: a manifest's fields cannot say it all."""
+    return {"state": seen.state, "drift": seen.drift, "seen": [piece._asdict() for piece in seen.seen]}
 
 
 def sensitive_marks(value: Any, field: Field | None) -> Any:

@@ -3,15 +3,15 @@
 `base` holds the entries of a whole compile, `recent` those that came since, so that one changed file writes one entry;
 once there are many of them the base is written anew. `findings` holds short texts by digest. Each file is a line of
 JSON (checksums, program version, schema digest) and a body. The body of entries is a table of files and resources by
-column and then one line a manifest, so that loading need not parse them. Whatever is damaged, foreign or of another
-version counts as empty.
+column and then one line a manifest, so that loading need not parse them. `claims` holds what components claim, by
+state and manifest. Whatever is damaged, foreign or of another version counts as empty.
 """
 
 from __future__ import annotations
 
 import os
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from itertools import chain, islice, repeat
@@ -44,6 +44,7 @@ class FileCompileCache:
         self._base = folder / "base"
         self._recent = folder / "recent"
         self._findings = folder / "findings"
+        self._claims = folder / "claims"
         self._loaded: tuple[str, _Entries] = ("", {})
 
     def load(self, schemas: str) -> _Entries:
@@ -61,6 +62,14 @@ class FileCompileCache:
             _store(self._recent, schemas, {})
             self._loaded = (schemas, entries)
 
+    def load_claims(self, schemas: str) -> Mapping[str, Mapping[str, Sequence[Any]]]:
+        """What components claim, by their state and their manifest's fingerprint."""
+        return _mapping(_read(self._claims, schemas))
+
+    def store_claims(self, schemas: str, claims: Mapping[str, Mapping[str, Sequence[Any]]]) -> None:
+        """Keeps `claims` and nothing else for the schemas with the digest `schemas`."""
+        _write(self._claims, schemas, orjson.dumps(claims))
+
     def recall(self, digest: str) -> str | None:
         return self._found().get(digest)
 
@@ -71,11 +80,7 @@ class FileCompileCache:
         _write(self._findings, "", orjson.dumps(dict(latest)))
 
     def _found(self) -> dict[str, str]:
-        try:
-            known = orjson.loads(_read(self._findings, ""))
-        except ValueError:
-            return {}
-        return known if isinstance(known, dict) else {}
+        return _mapping(_read(self._findings, ""))
 
 
 class ReadOnlyCache:
@@ -95,6 +100,14 @@ class ReadOnlyCache:
 
     def remember(self, digest: str, finding: str) -> None:
         """Keeps nothing."""
+
+
+def _mapping(data: bytes) -> dict[str, Any]:
+    try:
+        known = orjson.loads(data)
+    except ValueError:
+        return {}
+    return known if isinstance(known, dict) else {}
 
 
 def _load(path: Path, schemas: str) -> _Entries:

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import subprocess
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from threading import Timer
@@ -147,6 +149,72 @@ def run_git(
     """The output of `git ARGS` in `root`, which reads `data`. Raises GitError."""
     with start(root, *args, settings=settings, data=data) as process:
         return process.wait(timeout=timeout)
+
+
+class Reach(NamedTuple):
+    """How far a git may go that speaks to another repository: the one protocol, how many seconds, and the most bytes
+    that any file it writes may have. `environment` and `settings` are for this one call."""
+
+    protocol: str
+    timeout: float
+    most_bytes: int
+    environment: Mapping[str, str]
+    settings: Mapping[str, str]
+
+
+_LIMITED = 'ulimit -f "$1"; ulimit -v "$2"; shift 2; exec "$@"'
+_MOST_MEMORY = 4 << 20
+"""In KiB, of each process. A few bytes of a pack can unfold to gigabytes."""
+
+_MOST_WORDS = 1 << 16
+
+
+def reach_out(folder: Path, *args: str, reach: Reach) -> bytes:
+    """The output of a `git ARGS` in `folder` that speaks to another repository, which may be hostile. Whatever it
+    started has ended with it. Raises GitError."""
+    from tempfile import TemporaryFile
+
+    options = [part for setting in _SAFE for part in ("-c", setting)]
+    limits = ("/bin/sh", "-c", _LIMITED, "git", str(reach.most_bytes >> 9), str(_MOST_MEMORY))
+    # What the other side says goes to files, which the limit holds for, and not through memory.
+    with TemporaryFile() as output, TemporaryFile() as errors:
+        running = subprocess.Popen(
+            [*limits, "git", *options, *args],
+            cwd=folder,
+            env=_outward(folder, reach),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=errors,
+            start_new_session=True,
+        )
+        try:
+            code = running.wait(reach.timeout)
+        except subprocess.TimeoutExpired:
+            raise GitError(f"git {args[0]} did not end within {reach.timeout:g} s") from None
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(running.pid, signal.SIGKILL)
+            running.wait()
+        if code:
+            words = _start_of(errors).decode("utf-8", "backslashreplace")
+            raise GitError(f"git {args[0]} failed", words)
+        return _start_of(output)
+
+
+def _outward(folder: Path, reach: Reach) -> dict[str, str]:
+    return _environment(reach.settings) | {
+        "GIT_ALLOW_PROTOCOL": reach.protocol,
+        "GIT_PROTOCOL_FROM_USER": "0",
+        "GIT_ASKPASS": "false",
+        # No repository around `folder` has a say.
+        "GIT_CEILING_DIRECTORIES": str(folder.parent),
+        **reach.environment,
+    }
+
+
+def _start_of(file: IO[bytes]) -> bytes:
+    file.seek(0)
+    return file.read(_MOST_WORDS)
 
 
 def is_repository(root: Path) -> bool:

@@ -16,7 +16,7 @@ from sites import site_of
 from reconciler.drivers.files import INDEX, overlay
 from reconciler.drivers.loading import load_driver
 from reconciler.model.lifecycle import ABSENT
-from reconciler.model.record import Observation
+from reconciler.model.record import Observation, Seen
 from reconciler.ports import Driver
 
 
@@ -104,7 +104,8 @@ def test_drift_is_told_in_words(driver: Driver, place: Path) -> None:
     path.write_bytes(path.read_bytes().replace(b'"b": 2,\n  "c": 3', b'"b": 9,\n  "c": 9,\n  "x": 9'))
     path.chmod(0o644)
     drift = "search/api.json: content changed (3 lines); mode 0644, should be 0640"
-    assert observe(driver, component) == [Observation("config/a", "present", drift)]
+    pieces = (Seen("content", "as applied", "3 lines changed"), Seen("mode", "0640", "0644"))
+    assert observe(driver, component) == [Observation("config/a", "present", drift, pieces)]
     assert driver.health(component.record()) == (False, drift)
     assert execute(driver, component.apply(component)) == [""]
     assert observe(driver, component) == []

@@ -10,7 +10,7 @@ import pytest
 from reconciler.model.change import MISSING, Action, Change, Difference, Reason, Side
 from reconciler.model.kind import Field
 from reconciler.model.plan import Base, Guard, Mode, Options, Plan
-from reconciler.model.record import Observation, Record, Status
+from reconciler.model.record import Observation, Record, Seen, Status
 from reconciler.model.resource import Revision
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -209,6 +209,9 @@ def retry() -> Change:
     )
 
 
+STOPPED = (Seen("process", "running", "exited with 3\x1b[2J"), Seen("spec.replicas", "2", "0"))
+
+
 def record(address: str = "config/app", state: str = "present") -> Record:
     kind, _, name = address.partition("/")
     body = manifest(kind.capitalize(), name, {"values": {"a": 1}})
@@ -222,8 +225,12 @@ def plan() -> Plan:
     """A plan with everything in it."""
     seen = ((record(), Observation("config/app", "present", "app.json was edited by hand")),)
     gone = ((record("config/lost"), Observation("config/lost", "absent")),)
+    stopped = ((record("service/down", "running"), Observation("service/down", "stopped", "", STOPPED)),)
     changes = (retry(), creation(), update(), replacement(), stopping(), deletion())
     unchanged = (record("component/same", "enabled"),)
     return make_plan(
-        *changes, unchanged=unchanged, drift=seen + gone, guards=(Guard("deletes", "1 of 1 would be deleted."),)
+        *changes,
+        unchanged=unchanged,
+        drift=seen + gone + stopped,
+        guards=(Guard("deletes", "1 of 1 would be deleted."),),
     )

@@ -3,12 +3,15 @@ from __future__ import annotations
 from typing import Any
 
 import orjson
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reconciler.model.record import Record, RecordedState, Status
+from reconciler.render.escape import headline
 from reconciler.render.graph import render_dot, render_mermaid
 from reconciler.render.state_json import render_state
+from reconciler.render.state_text import render_record, render_records
 from reconciler.render.style import PLAIN, Style
 from reconciler.render.table import render_table
 
@@ -49,6 +52,30 @@ def test_the_last_column_is_cut_to_the_terminal() -> None:
 
 def test_a_table_without_rows_is_its_head() -> None:
     assert render_table(("A", "B"), [], PLAIN) == "A  B\n"
+
+
+def test_records_tell_what_is_wrong_with_them(golden: Any) -> None:
+    well = Record("config/a", "Config", "present", Status.OK, "f1", b"{}", source="a.yaml:1")
+    error = "it ended with 3 before it was ready; its last lines:\n\x1b[2J\n::error::no room\n"
+    failed = Record("service/b", "Service", "installed", Status.FAILED, "f2", b"{}", source="b.yaml:1", error=error)
+    drifted = well._replace(address="config/c", status=Status.DRIFTED, error="mode 0600, should be 0644")
+    golden("records.txt", render_records([well, failed, drifted], PLAIN))
+    golden("record.txt", render_record(failed, PLAIN) + render_record(drifted, PLAIN))
+    assert "MESSAGE" not in render_records([well], PLAIN)
+    assert render_records([], PLAIN) == "Nothing is recorded.\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("", ""),
+        ("no room\n", "no room"),
+        ("\none\n\x1b[2J", "one (and 1 more line)"),
+        ("::error::\na\nb", ":\\:error:: (and 2 more lines)"),
+    ],
+)
+def test_a_headline_is_the_first_line(text: str, shown: str) -> None:
+    assert headline(text) == shown
 
 
 def test_a_state_is_written_by_address(golden: Any) -> None:

@@ -74,7 +74,7 @@ def test_a_run_that_went_well() -> None:
     assert render_summary(Summary(3, 1, 0), (), {}, PLAIN) == (
         "\nApply complete! Resources: 3 added, 1 changed, 0 destroyed.\n"
     )
-    assert render_summary(Summary(destroyed=4), (), {}, PLAIN, destroy=True) == (
+    assert render_summary(Summary(destroyed=4), (), {}, PLAIN, "destroy") == (
         "\nDestroy complete! Resources: 4 destroyed.\n"
     )
 

@@ -207,6 +207,12 @@ def test_the_members_of_every_node_are_in_one_order(file: str) -> None:
             "x-immutable",
             "x-sensitive",
             "x-key",
+            "x-node",
+            "x-one-of",
+            "x-logic",
+            "x-version",
+            "x-requires",
+            "x-unique",
             "$defs",
         ),
     ]

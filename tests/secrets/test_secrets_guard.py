@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from reconciler.drivers.guard import DriverFault, GuardedDriver
 from reconciler.drivers.secrets import REDACTED, Secrets
 from reconciler.model.outcome import Health, Outcome, Transition
-from reconciler.model.record import Observation, Record
+from reconciler.model.record import Observation, Record, Seen
 
 NOTE = Component("Note", "a", "present", {})
 
@@ -37,7 +37,8 @@ class Leaky:
         return f"it is {self._secret}!"
 
     def observe(self, records: Sequence[Record]) -> Sequence[Observation]:
-        return [Observation(record.address, record.state, self._leak()) for record in records]
+        pieces = (Seen("spec.token", self._leak(), self._leak()),)
+        return [Observation(record.address, record.state, self._leak(), pieces) for record in records]
 
     def execute(self, transitions: Sequence[Transition]) -> Sequence[Outcome]:
         return [Outcome(transition.address, self._leak()) for transition in transitions]
@@ -58,13 +59,14 @@ def guarded(root: Path, secret: str, error: type[Exception] | None = None) -> Gu
 @pytest.mark.parametrize("secret", ["hunter2", 'a "quoted" one', "two\nlines of it", "pä$$wört", "back\\slash"])
 def test_texts_come_out_without_it(root: Path, secret: str) -> None:
     driver = guarded(root, secret)
+    (seen,) = driver.observe([NOTE.record()])
     said = [
-        *(seen.drift for seen in driver.observe([NOTE.record()])),
+        *(seen.drift, *seen.seen[0][1:]),
         *(outcome.error for outcome in driver.execute([NOTE.apply()])),
         driver.health(NOTE.record()).message,
         list(driver.logs(NOTE.record(), 100, False))[1],
     ]
-    assert said == [f"it is {REDACTED}!"] * 4
+    assert said == [f"it is {REDACTED}!"] * 6
     assert next(iter(driver.logs(NOTE.record(), 100, False))) == "fine"
 
 

@@ -1,0 +1,250 @@
+"""An agent: takes what its node is asked from the node's queue, has the local drivers do it, and answers.
+
+It gives a sign of life several times in a lease. Whoever paused for longer finds on waking that its work was given to
+another: its answer is refused, since it is not from the latest attempt. When the database goes away it waits for it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import socket
+from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import suppress
+from functools import partial
+from threading import Thread
+from typing import TYPE_CHECKING, Any, NamedTuple
+from uuid import uuid4
+
+from reconciler.drivers.grid_database import Database, Timing, driver, fault
+from reconciler.drivers.grid_questions import EXECUTE, QUEUE, TASK, failure, reply, time_limit
+from reconciler.drivers.grid_stalled import retry_stalled
+from reconciler.model.diagnostics import Invalid
+from reconciler.ports import Driver, DriverFor
+
+if TYPE_CHECKING:
+    from procrastinate import App
+    from psycopg import AsyncConnection
+    from psycopg.rows import TupleRow
+    from psycopg_pool import AsyncConnectionPool
+
+_MOST_ATTEMPTS = 5
+_LONGEST_PAUSE = 5.0
+"""Between two tries to reach the database, in seconds."""
+_BEATS = 5
+"""Signs of life in a lease."""
+
+_CLAIM = """
+UPDATE question SET attempt = attempt + 1, agent = %s
+WHERE id = %s AND answer IS NULL AND wanted_until > clock_timestamp()
+RETURNING driver, what, body, attempt, (SELECT enabled FROM node WHERE name = question.node)
+"""
+_ANSWER = """
+WITH done AS (
+    UPDATE question SET answer = %s
+    WHERE id = %s AND attempt = %s AND answer IS NULL AND wanted_until > '-infinity' RETURNING id
+)
+SELECT pg_notify(%s, id) FROM done
+"""
+_BEAT = """
+INSERT INTO agent (id, node, version) VALUES (%s, %s, %s) ON CONFLICT (id) DO UPDATE SET seen = clock_timestamp()
+"""
+_LEAVE = "DELETE FROM agent WHERE id = %s"
+_TIDY = """
+DELETE FROM agent WHERE seen < clock_timestamp() - interval '1 day';
+DELETE FROM question WHERE made < clock_timestamp() - interval '1 day' AND wanted_until < 'infinity'
+"""
+
+
+class Post(NamedTuple):
+    """Who an agent is: its node, how many questions it works on at once, and this program's version."""
+
+    node: str
+    concurrency: int
+    version: str
+
+
+class Agent:
+    """Runs until SIGTERM or SIGINT, then takes nothing new and finishes what it has. `say` is told each thing done, in
+    a line."""
+
+    def __init__(
+        self, database: Database, timing: Timing, post: Post, driver_for: DriverFor, say: Callable[[str], None]
+    ) -> None:
+        self._database = database
+        self._timing = timing
+        self._post = post
+        self._driver_for = driver_for
+        self._say = say
+        self._id = f"{socket.gethostname()}/{os.getpid()}/{uuid4().hex[:8]}"
+        self._connection: AsyncConnection[TupleRow] | None = None
+        self._connecting = asyncio.Lock()
+        self._ending = asyncio.Event()
+
+    def run(self) -> None:
+        """Raises OSError where the database cannot be used as the agent starts."""
+        logging.getLogger("procrastinate").setLevel(logging.CRITICAL)  # what matters of it is told in words
+        self._database.prepare(renew=True)
+        asyncio.run(self._run())
+
+    async def _run(self) -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._ending.set)
+        pause = 0.1
+        while not self._ending.is_set():
+            try:
+                await self._serve()
+                pause = 0.1
+            except _lost() as error:
+                self._say(str(fault(error)))
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._ending.wait(), pause)
+                pause = min(pause * 2, _LONGEST_PAUSE)
+        with suppress(*_lost()):
+            await self._query(_LEAVE, (self._id,))
+
+    async def _serve(self) -> None:
+        """Works until it is to end, or until the database goes away."""
+        app = self._app()
+        await self._beat()
+        async with app.open_async():
+            name = f"{QUEUE}{self._post.node}"
+            self._say(f"{self._post.node}: ready, {self._post.concurrency} at once")
+            worker = asyncio.create_task(
+                app.run_worker_async(
+                    queues=[name],
+                    name=self._id,
+                    concurrency=self._post.concurrency,
+                    install_signal_handlers=False,
+                    delete_jobs="always",
+                    fetch_job_polling_interval=1.0,
+                    update_heartbeat_interval=self._timing.lease / _BEATS,
+                    stalled_worker_timeout=self._timing.lease,
+                )
+            )
+            sides = [
+                asyncio.create_task(self._every(self._timing.lease / _BEATS, self._beat)),
+                asyncio.create_task(self._every(self._timing.lease / 2, partial(self._sweep, app, name))),
+                asyncio.create_task(self._ending.wait()),
+            ]
+            await self._until_one_ends(worker, sides)
+
+    async def _until_one_ends(self, worker: asyncio.Task[None], sides: list[asyncio.Task[Any]]) -> None:
+        """Ends the worker gently, which finishes what runs, once one of `sides` ends. Signs of life go on meanwhile."""
+        done, _ = await asyncio.wait([worker, *sides], return_when=asyncio.FIRST_COMPLETED)
+        if not worker.done():
+            worker.cancel()
+            with suppress(asyncio.CancelledError):
+                await worker
+        for side in sides:
+            side.cancel()
+        await asyncio.gather(*sides, return_exceptions=True)
+        for task in done:
+            task.result()
+
+    async def _every(self, seconds: float, act: Callable[[], Awaitable[None]]) -> None:
+        while True:
+            await asyncio.sleep(seconds)
+            await act()
+
+    async def _beat(self) -> None:
+        await self._query(_BEAT, (self._id, self._post.node, self._post.version))
+
+    async def _sweep(self, app: App, name: str) -> None:
+        await retry_stalled(app, name, self._timing.lease)
+        await self._query(_TIDY)
+
+    def _app(self) -> App:
+        from procrastinate import App, PsycopgConnector
+
+        connector = PsycopgConnector(
+            pool_factory=_pool, configure=_commit_at_once, conninfo=self._database.conninfo, min_size=2, max_size=4
+        )
+        app = App(connector=connector)
+        app.task(name=TASK)(self._carry_out)
+        return app
+
+    async def _carry_out(self, name: str) -> None:
+        claimed = await self._query(_CLAIM, (self._id, name))
+        if not claimed:
+            return  # answered, or nobody wants it any more
+        driver_name, what, body, attempt, enabled = claimed[0]
+        if attempt > _MOST_ATTEMPTS:
+            answer = failure(
+                f"given up after {_MOST_ATTEMPTS} attempts: each time the agent on this node died or paused"
+            )
+        else:
+            refusal = "" if enabled else f"{self._post.node} is disabled and takes no new work"
+            answer = await self._reply(driver_name, what, body, refusal)
+        taken = await self._persist(lambda: self._query(_ANSWER, (answer, name, attempt, self._database.channel)))
+        if what == EXECUTE:
+            fate = "" if taken else f": refused, attempt {attempt} is not the latest or nobody waits for it"
+            self._say(f"{name}: done by {driver_name}{fate}")
+
+    async def _reply(self, name: str, what: str, body: bytes, refusal: str) -> bytes:
+        """Asks the driver in a thread of its own; one that passes its time is left alone."""
+        loop = asyncio.get_running_loop()
+        ended: asyncio.Future[bytes] = loop.create_future()
+
+        def ask() -> None:
+            answer = reply(lambda: self._driver(name), what, body, refusal)
+            with suppress(RuntimeError):  # the loop is closed
+                loop.call_soon_threadsafe(_end, ended, answer)
+
+        Thread(target=ask, daemon=True).start()
+        limit = time_limit(what, body)
+        try:
+            return await asyncio.wait_for(ended, limit)
+        except TimeoutError:
+            return failure(f"it did not end within {limit:g} s on {self._post.node}")
+
+    def _driver(self, name: str) -> Driver:
+        try:
+            return self._driver_for(name)
+        except Invalid as error:
+            raise OSError("; ".join(f"{found.summary}: {found.detail}" for found in error.diagnostics)) from error
+
+    async def _persist(self, act: Callable[[], Coroutine[Any, Any, list[Any]]]) -> list[Any]:
+        """Tries again while the database is away: what was done is not to be forgotten."""
+        pause = 0.1
+        while True:
+            try:
+                return await act()
+            except _lost():
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, _LONGEST_PAUSE)
+
+    async def _query(self, statement: str, parameters: tuple[Any, ...] | None = None) -> list[Any]:
+        async with self._connecting:
+            if self._connection is None or self._connection.closed:
+                self._connection = await self._database.connect_async()
+        cursor = await self._connection.execute(statement.encode(), parameters)
+        return await cursor.fetchall() if cursor.description else []
+
+
+def _pool(check: object, **options: Any) -> AsyncConnectionPool:
+    """A pool without the check that doubles the cost of each query: a connection that broke starts all anew anyway."""
+    from psycopg_pool import AsyncConnectionPool
+
+    return AsyncConnectionPool(**options)
+
+
+async def _commit_at_once(connection: AsyncConnection[TupleRow]) -> None:
+    """All that the queue does is one statement each."""
+    await connection.set_autocommit(True)
+
+
+def _end(ended: asyncio.Future[bytes], answer: bytes) -> None:
+    if not ended.done():
+        ended.set_result(answer)
+
+
+def _lost() -> tuple[type[Exception], ...]:
+    """What is raised where the database went away."""
+    from procrastinate.exceptions import ConnectorException
+    from psycopg_pool import PoolTimeout
+
+    return (driver().Error, ConnectorException, PoolTimeout)
