@@ -30,8 +30,9 @@ class Asked(NamedTuple):
     refresh: bool
 
 
-def request(asked: Asked) -> Request:
-    """What `asked` means. Raises Invalid for flags that exclude each other."""
+def request(asked: Asked, whole: bool = False) -> Request:
+    """What `asked` means; a `whole` plan names what stays as it is, too. Raises Invalid where flags exclude each
+    other."""
     if asked.destroy and asked.refresh_only:
         raise Invalid(_conflict("-destroy and -refresh-only exclude each other"))
     if asked.refresh_only and not asked.refresh:
@@ -39,7 +40,7 @@ def request(asked: Asked) -> Request:
     if asked.target and asked.exclude:
         raise Invalid(_conflict("-target and -exclude exclude each other"))
     mode = Mode.DESTROY if asked.destroy else Mode.REFRESH_ONLY if asked.refresh_only else Mode.NORMAL
-    return Request(Options(mode, asked.target, asked.exclude, asked.replace), asked.refresh)
+    return Request(Options(mode, asked.target, asked.exclude, asked.replace), asked.refresh, whole)
 
 
 def make(registry: Registry, wanted: Request) -> Planned:

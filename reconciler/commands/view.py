@@ -7,7 +7,6 @@ import sys
 from collections.abc import Callable, Mapping
 from functools import wraps
 from pathlib import Path
-from shutil import get_terminal_size
 from typing import Any, TextIO
 
 from reconciler.bootstrap import open_registry
@@ -67,7 +66,11 @@ def make_view(json: bool, color: bool, compact_warnings: bool = False) -> View:
 
 def columns(stream: TextIO | None = None) -> int:
     """The width of the terminal; 0 where `stream`, by default standard output, is none."""
-    return get_terminal_size().columns if (stream or sys.stdout).isatty() else 0
+    if not (stream or sys.stdout).isatty():
+        return 0
+    from shutil import get_terminal_size
+
+    return get_terminal_size().columns
 
 
 def colorful(environment: Mapping[str, str]) -> bool:

@@ -15,6 +15,7 @@ from reconciler.compiler.sensitive import (
     has_sensitive,
     is_secret_reference,
     leaks,
+    only_sensitive,
     root_of_secret,
     secret_finding,
     sensitive_places,
@@ -35,14 +36,13 @@ class Validator:
     def __init__(self, catalogue: Catalogue) -> None:
         self._schemas: Schemas = catalogue.schemas
         self._judge = Judge(catalogue.schemas)
-        self._sensitive = {slug: has_sensitive(kind.fields) for slug, kind in catalogue.kinds.items()}
+        self._sensitive = {slug: only_sensitive(kind.fields) for slug, kind in catalogue.kinds.items()}
         self._paths = {base_name(kind.schema_path): kind.schema_path for kind in catalogue.kinds.values()}
 
     def check(self, document: Document, kind: Kind, data: bytes, also: Sequence[Finding] = ()) -> Diagnostics:
         """What is wrong with `document` of the kind `kind`; `data` is its file's content. Costs a few microseconds
         for a valid document. Of the findings `also` those are told at whose places the schema finds nothing."""
-        fields = kind.fields if self._sensitive[kind.slug] else NO_FIELDS
-        found = self.check_against(base_name(kind.schema_path), document, data, fields, also)
+        found = self.check_against(base_name(kind.schema_path), document, data, self._sensitive[kind.slug], also)
         address = address_of(document, kind) if found else ""
         return tuple(one._replace(address=address) for one in found)
 

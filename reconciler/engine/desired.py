@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from hashlib import blake2b
 from typing import NamedTuple
 
 from reconciler.compiler.assemble import assemble, assemble_again
@@ -10,8 +11,11 @@ from reconciler.model.address import parse_address
 from reconciler.model.diagnostics import Diagnostic, Diagnostics, Location, errors
 from reconciler.model.glob import matches
 from reconciler.model.kind import Catalogue, Kind
-from reconciler.model.resource import DesiredState, Resource, Snapshot, SourceFile
+from reconciler.model.resource import DesiredState, Resource, Snapshot, SourceFile, links_text
 from reconciler.ports import CompileCache, Source
+
+SOUND = "sound"
+"""What the cache remembers of an input in which nothing was wrong."""
 
 
 class Compiled(NamedTuple):
@@ -58,15 +62,25 @@ def _assemble(
 ) -> Compiled:
     resources = [resource for entry in current.values() for resource in entry]
     whole = f"{snapshot.revision.tree} {schemas}"
-    if cache.recall(whole) == "sound":
+    if cache.recall(whole) == SOUND:
+        return Compiled(assemble_again(resources, snapshot.revision, schemas), (), snapshot)
+    structure = _structure(resources, schemas)
+    if not fresh.findings and cache.recall(structure) == SOUND:
         return Compiled(assemble_again(resources, snapshot.revision, schemas), (), snapshot)
     desired, across = assemble(resources, snapshot.revision, schemas)
     within = tuple(finding for findings in fresh.findings.values() for finding in findings)
     across = tuple(finding for finding in across if not _hidden(finding, fresh.broken))
     diagnostics = (*within, *locate_in(across, source))
     if not diagnostics:
-        cache.remember(whole, "sound")
+        cache.remember(whole, SOUND)
+        cache.remember(structure, SOUND)
     return Compiled(None if errors(diagnostics) else desired, diagnostics, snapshot)
+
+
+def _structure(resources: Iterable[Resource], schemas: str) -> str:
+    """A digest of all that can be wrong across files: which addresses there are, and what each refers to."""
+    text = "\n".join([f"{resource.address} {links_text(resource.references)}" for resource in resources])
+    return f"structure {blake2b(text.encode(), digest_size=20).hexdigest()} {schemas}"
 
 
 def _hidden(finding: Diagnostic, broken: Iterable[bytes]) -> bool:

@@ -9,16 +9,18 @@ from reconciler.engine.planning import explain, observe
 from reconciler.model.diagnostics import Diagnostics
 from reconciler.model.kind import Catalogue
 from reconciler.model.plan import Options, Plan
+from reconciler.model.record import RecordedState
 from reconciler.model.settings import Settings
 from reconciler.planner.build import build
-from reconciler.ports import Clock, CompileCache, DriverFor, Source, StateStore
+from reconciler.ports import Clock, CompileCache, DriverFor, Moved, Source, StateStore
 
 
 class Request(NamedTuple):
-    """What to plan, and whether to look at the world first."""
+    """What to plan, and whether to look at the world first. `whole` asks for a plan that names what stays as it is."""
 
     options: Options
     refresh: bool = True
+    whole: bool = False
 
 
 class Planned(NamedTuple):
@@ -45,9 +47,15 @@ def plan(
     compiled = compile_desired(source, cache, catalogue, settings.registry)
     if compiled.desired is None:
         return Planned(None, explain(compiled.diagnostics, store))
-    recorded = store.load()
-    observations = observe(recorded, catalogue, driver_for) if request.refresh else ()
-    made, diagnostics = build(
-        compiled.desired, recorded, observations, catalogue, request.options, settings.guards, clock.now()
-    )
+    desired = compiled.desired
+
+    def against(recorded: RecordedState) -> tuple[Plan | None, Diagnostics]:
+        seen = observe(recorded, catalogue, driver_for) if request.refresh else ()
+        limits, now = settings.guards, clock.now()
+        return build(desired, recorded, seen, catalogue, request.options, limits, now, request.whole)
+
+    try:
+        made, diagnostics = against(store.survey())
+    except Moved:
+        made, diagnostics = against(store.load())
     return Planned(made, (*compiled.diagnostics, *diagnostics))

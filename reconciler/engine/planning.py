@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from reconciler.model.address import Address
 from reconciler.model.diagnostics import Diagnostic, Diagnostics, Invalid
 from reconciler.model.kind import Catalogue
 from reconciler.model.record import Observation, Record, RecordedState
@@ -19,18 +20,23 @@ def explain(diagnostics: Diagnostics, store: StateStore) -> Diagnostics:
 
 
 def observe(recorded: RecordedState, catalogue: Catalogue, driver_for: DriverFor) -> tuple[Observation, ...]:
-    """What the drivers see of everything recorded, one call a driver. Raises Invalid where one cannot look."""
-    by_driver = _by_driver(recorded.records.values(), catalogue)
-    return tuple(seen for name, records in by_driver.items() for seen in observe_with(driver_for(name), records))
+    """What the drivers see of everything recorded, one call a driver that acts on the world. Raises Invalid where one
+    cannot look."""
+    seen: list[Observation] = []
+    for name, addresses in _by_driver(recorded.records, catalogue).items():
+        driver = driver_for(name)
+        if driver.acts:
+            seen += observe_with(driver, [recorded.records[address] for address in addresses])
+    return tuple(seen)
 
 
-def _by_driver(records: Iterable[Record], catalogue: Catalogue) -> Mapping[str, list[Record]]:
-    by_kind: dict[str, list[Record]] = {}
-    for record in records:
-        by_kind.setdefault(record.kind, []).append(record)
-    by_driver: dict[str, list[Record]] = {}
-    for name, group in by_kind.items():
-        kind = catalogue.kinds.get(name.lower())
+def _by_driver(addresses: Iterable[Address], catalogue: Catalogue) -> Mapping[str, list[Address]]:
+    by_kind: dict[str, list[Address]] = {}
+    for address in addresses:
+        by_kind.setdefault(address.partition("/")[0], []).append(address)
+    by_driver: dict[str, list[Address]] = {}
+    for prefixed, group in by_kind.items():
+        kind = catalogue.kinds.get(prefixed.rpartition(":")[2])
         if kind is not None:
             by_driver.setdefault(kind.driver, []).extend(group)
     return by_driver

@@ -47,7 +47,8 @@ def properties(value: Mapping[str, Any], mark: str, indent: int, field: Field | 
     deeper = indent + STEP
     if field is None:
         return [
-            start + value_text(item, mark, deeper, None) for start, item in zip(starts, value.values(), strict=True)
+            start + (quote(item) if type(item) is str and "\n" not in item else value_text(item, mark, deeper, None))
+            for start, item in zip(starts, value.values(), strict=True)
         ]
     below = [child(field, name) for name in value]
     items = zip(starts, value.values(), below, strict=True)

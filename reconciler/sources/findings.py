@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
 
 from reconciler.model.resource import Revision, Snapshot, SourceFile
 from reconciler.sources.paths import Globs, printable
@@ -12,15 +11,15 @@ UNPRINTABLE = "has a name with characters that cannot be printed or are not UTF-
 NESTED = "is another git repository; ureg reads only files of this one"
 
 
-@dataclass(slots=True)
 class Findings:
     """Content ids by path ("" for a file that is refused), and why that is so."""
 
-    globs: Globs
-    commit: str = ""
-    dirty: bool = False
-    ids: dict[str, str] = field(default_factory=dict)
-    refusals: dict[str, str] = field(default_factory=dict)
+    def __init__(self, globs: Globs, commit: str = "") -> None:
+        self.globs = globs
+        self.commit = commit
+        self.dirty = False
+        self.ids: dict[str, str] = {}
+        self.refusals: dict[str, str] = {}
 
     def refuse(self, path: str, why: str) -> None:
         self.ids[path] = ""

@@ -11,7 +11,6 @@ import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 
 from reconciler.model.diagnostics import Diagnostic, Invalid
@@ -40,11 +39,12 @@ _FILTERS = ("config", "--null", "--show-scope", "--name-only", "--get-regexp", r
 _CONFLICT = "has merge conflicts; resolve them and run git add"
 
 
-@dataclass(slots=True, kw_only=True)
 class _Findings(Findings):
     """What a look at the tree collects."""
 
-    reader: Reader
+    def __init__(self, globs: Globs, reader: Reader) -> None:
+        super().__init__(globs)
+        self.reader = reader
 
     def identify(self, path: str) -> None:
         """Gives `path` the id of what it holds now."""
@@ -78,7 +78,7 @@ class WorkTree:
 
     def _end(self, globs: Globs, listing: _Listing | None) -> Snapshot:
         with _open(self._root) as reader:
-            found = _Findings(globs, reader=reader)
+            found = _Findings(globs, reader)
             if listing:
                 listing.take(found)
             else:

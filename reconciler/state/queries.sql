@@ -30,6 +30,11 @@ SELECT address, kind, state, status, fingerprint, manifest, reference_list, sour
        checksum
 FROM record;
 
+-- name: survey
+-- Of every record what rows.load_marks reads.
+SELECT address, fingerprint || ' ' || state || CASE status WHEN 'ok' THEN '' ELSE ' ' || status END, checksum
+FROM record;
+
 -- name: load_replaced (sqlite)
 -- What a writer must know of the records that it writes over; the addresses are a JSON list.
 SELECT address, manifest, checksum FROM record WHERE address IN (SELECT value FROM json_each(?));

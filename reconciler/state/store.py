@@ -7,20 +7,32 @@ are short, so that no writer waits for one who reads the log page by page.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, nullcontext, suppress
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from reconciler.model.address import Address
 from reconciler.model.history import Backup, Damage, Intent, Lock, LockInfo, PastEvent, PastRun
 from reconciler.model.record import Record, RecordedState
-from reconciler.ports import Locked, StateError
+from reconciler.ports import Locked, Moved, StateError
 from reconciler.state import lease
 from reconciler.state.backups import Backups
 from reconciler.state.chain import rebuild
 from reconciler.state.connection import Connection, Connector, Damaged, Flaw, in_words
-from reconciler.state.rows import Meta, RunRow, load_manifest, load_meta, load_records, read_intent, read_run
+from reconciler.state.lazy import LazyRecords
+from reconciler.state.rows import (
+    Meta,
+    RunRow,
+    load_manifest,
+    load_marks,
+    load_meta,
+    load_records,
+    load_some,
+    read_intent,
+    read_run,
+)
 from reconciler.state.writer import SqlWriter
 
 _WINDOW = 1_000
@@ -42,6 +54,16 @@ class SqlStore:
             with connection.reading():
                 meta = self._meta(connection)
                 return RecordedState(meta.lineage, meta.serial, load_records(connection, meta.total))
+
+    def survey(self) -> RecordedState:
+        with self._reading() as connection:
+            if connection is None:
+                return RecordedState("", 0, {})
+            with connection.reading():
+                meta = self._meta(connection)
+                marks = load_marks(connection, meta.total)
+        read = partial(self._read_at, meta.lineage, meta.serial)
+        return RecordedState(meta.lineage, meta.serial, LazyRecords(marks, read), marks)
 
     @contextmanager
     def write(self, lock: LockInfo | None, timeout: float) -> Iterator[SqlWriter]:
@@ -133,6 +155,16 @@ class SqlStore:
         state = RecordedState(recorded.lineage, newest, recorded.records)
         with self.write(lock, 0) as writer:
             return writer.replace(state, f"{why}; the damaged state is kept as {kept}")
+
+    def _read_at(self, lineage: str, serial: int, addresses: Sequence[Address]) -> Mapping[Address, Record]:
+        """The records at `addresses` when the state has this serial. Raises Moved."""
+        with self._reading() as connection:
+            if connection is not None:
+                with connection.reading():
+                    meta = self._meta(connection)
+                    if (meta.lineage, meta.serial) == (lineage, serial):
+                        return load_some(connection, addresses)
+        raise Moved("The state was written while it was being read. Run the command again.")
 
     def _last_holder(self) -> Lock | None:
         """Who holds the lock of a damaged state, as far as can be told."""

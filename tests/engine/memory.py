@@ -42,6 +42,9 @@ class MemoryStore:
     def load(self) -> RecordedState:
         return RecordedState("line" if self.serial else "", self.serial, dict(self.records))
 
+    def survey(self) -> RecordedState:
+        return self.load()
+
     @contextmanager
     def write(self, lock: LockInfo | None, timeout: float) -> Iterator[MemoryWriter]:
         if lock and self.lock:

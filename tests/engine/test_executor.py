@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
 
 import orjson
 import pytest
@@ -387,7 +386,7 @@ def test_a_batch_that_hangs_stops_its_driver_for_the_run() -> None:
 def test_what_waits_for_a_stuck_driver_is_skipped_because_of_it() -> None:
     hanging = Hanging()
     quick, slow = FaultyDriver(), FaultyDriver(hanging, batches=True)
-    changes = [replace(change("a"), driver="slow"), change("b"), replace(change("c"), driver="slow"), change("d")]
+    changes = [change("a")._replace(driver="slow"), change("b"), change("c")._replace(driver="slow"), change("d")]
     steps = [create(0, "a", timeout=0.05), create(1, "b"), create(2, "c", 1), create(3, "d", 2)]
     bench = Bench(plan(*changes, steps=steps), quick)
     bench.executor = Executor(

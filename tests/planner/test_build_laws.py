@@ -321,7 +321,9 @@ def test_even_records_that_depend_on_each_other_in_a_circle_give_an_order(world:
 def test_the_rules_of_order_make_no_circle(world: World) -> None:
     desired = DesiredState(world.resources, Revision("c", "t", False), "s")
     moves, _ = build_module._moves(
-        build_module._scene(desired, world.records, world.observations, world.catalogue, NORMAL)
+        build_module._scene(
+            desired, RecordedState("line", 1, world.records), world.observations, world.catalogue, NORMAL
+        )
     )
     graph = order._split(moves)
     order._let_up_wait(graph)
