@@ -11,30 +11,11 @@ from reconciler.compiler.finding import Finding, dotted
 from reconciler.compiler.locate import locate
 from reconciler.compiler.veil import REFERENCE
 from reconciler.model.diagnostics import Diagnostic, Diagnostics, Location, Pointer
-from reconciler.model.kind import NO_FIELDS, Field
+from reconciler.model.kind import Field
 
 _KEY_ALONE = re.compile(r"[\s-]*\Z")
 _HARMLESS = re.compile(r"""\s*(?:["']?(?:apiVersion|kind|metadata)["']?\s*:[^{}\[\],]*|[\w-]+\s*:\s*(?:#.*)?)\Z""")
 """A line that can hold no secret, whatever the kind: a key of every manifest with a plain value, or a key alone."""
-
-
-def has_sensitive(field: Field) -> bool:
-    """Whether anything at or below `field` is sensitive."""
-    below = (*field.properties.values(), field.items, field.additional)
-    return field.sensitive or any(has_sensitive(one) for one in below if one is not None)
-
-
-def only_sensitive(field: Field) -> Field:
-    """The part of `field` that leads to sensitive places; NO_FIELDS where there are none."""
-    if field.sensitive:
-        return Field(properties={}, sensitive=True)
-    if not has_sensitive(field):
-        return NO_FIELDS
-    below = {name: only_sensitive(one) for name, one in field.properties.items()}
-    items, additional = (only_sensitive(one) if one else None for one in (field.items, field.additional))
-    if not additional:
-        below = {name: one for name, one in below.items() if one is not NO_FIELDS}
-    return Field(below, items, additional)
 
 
 def sensitive_places(field: Field, value: Any, pointer: Pointer = ()) -> Iterator[tuple[Pointer, Any]]:

@@ -12,10 +12,8 @@ from reconciler.compiler.manifest import address_of
 from reconciler.compiler.schema import Schemas, base_name, describe
 from reconciler.compiler.sensitive import (
     conceal,
-    has_sensitive,
     is_secret_reference,
     leaks,
-    only_sensitive,
     root_of_secret,
     secret_finding,
     sensitive_places,
@@ -23,7 +21,7 @@ from reconciler.compiler.sensitive import (
 from reconciler.compiler.veil import REFERENCE
 from reconciler.compiler.wording import UNEXPECTED_CODES, flatten, word
 from reconciler.model.diagnostics import Diagnostic, Diagnostics, Location, Pointer
-from reconciler.model.kind import NO_FIELDS, Catalogue, Field, Kind
+from reconciler.model.kind import NO_FIELDS, Catalogue, Field, Kind, has_sensitive, only_sensitive
 from reconciler.model.resource import Document
 
 MAX_FINDINGS = 100
@@ -38,6 +36,10 @@ class Validator:
         self._judge = Judge(catalogue.schemas)
         self._sensitive = {slug: only_sensitive(kind.fields) for slug, kind in catalogue.kinds.items()}
         self._paths = {base_name(kind.schema_path): kind.schema_path for kind in catalogue.kinds.values()}
+
+    def prepare(self) -> None:
+        """Does now what the first document of each kind would wait for."""
+        self._judge.prepare(self._paths)
 
     def check(self, document: Document, kind: Kind, data: bytes, also: Sequence[Finding] = ()) -> Diagnostics:
         """What is wrong with `document` of the kind `kind`; `data` is its file's content. Costs a few microseconds

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from hashlib import blake2b
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from reconciler.compiler.assemble import assemble, assemble_again
 from reconciler.model.address import parse_address
@@ -13,6 +13,9 @@ from reconciler.model.glob import matches
 from reconciler.model.kind import Catalogue, Kind
 from reconciler.model.resource import DesiredState, Resource, Snapshot, SourceFile, links_text
 from reconciler.ports import CompileCache, Source
+
+if TYPE_CHECKING:
+    from reconciler.compiler.validate import Validator
 
 SOUND = "sound"
 """What the cache remembers of an input in which nothing was wrong."""
@@ -44,8 +47,9 @@ def compile_desired(source: Source, cache: CompileCache, catalogue: Catalogue, r
     """The desired state of `source`, with every error of every file. Raises Invalid where there is no snapshot."""
     finish = source.begin(patterns(registry, catalogue))
     known = cache.load(catalogue.digest)
+    validator = None if known else _prepared(catalogue)  # the source lists its files meanwhile
     snapshot = finish()
-    fresh = _compile_files(source, [file for file in snapshot.files if file not in known], catalogue)
+    fresh = _compile_files(source, [file for file in snapshot.files if file not in known], catalogue, validator)
     current = {file: known[file] if file in known else fresh.resources[file] for file in snapshot.files}
     if fresh.resources:
         cache.store(catalogue.digest, {file: entry for file, entry in current.items() if file not in fresh.findings})
@@ -91,13 +95,23 @@ def _hidden(finding: Diagnostic, broken: Iterable[bytes]) -> bool:
     return any(name in data for data in broken)
 
 
-def _compile_files(source: Source, files: Sequence[SourceFile], catalogue: Catalogue) -> _Fresh:
+def _prepared(catalogue: Catalogue) -> Validator:
+    from reconciler.compiler.validate import Validator
+
+    validator = Validator(catalogue)
+    validator.prepare()
+    return validator
+
+
+def _compile_files(
+    source: Source, files: Sequence[SourceFile], catalogue: Catalogue, validator: Validator | None
+) -> _Fresh:
     if not files:
         return _Fresh({}, {}, ())
     from reconciler.compiler.compile import compile_file
     from reconciler.compiler.validate import Validator
 
-    validator = Validator(catalogue)
+    validator = validator or Validator(catalogue)
     plain_kinds = [kind for kind in catalogue.kinds.values() if kind.files]
     contents = source.read([file.path for file in files])
     resources: dict[SourceFile, tuple[Resource, ...]] = {}

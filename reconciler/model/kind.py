@@ -29,6 +29,29 @@ class Field(NamedTuple):
 NO_FIELDS = Field(properties={})
 
 
+def has_sensitive(field: Field) -> bool:
+    """Whether anything at or below `field` is sensitive."""
+    return only_sensitive(field) is not NO_FIELDS
+
+
+def only_sensitive(field: Field) -> Field:
+    """The part of `field` that leads to sensitive places; NO_FIELDS where there are none."""
+    if field.sensitive:
+        return Field({}, sensitive=True)
+    below = {name: only_sensitive(one) for name, one in field.properties.items()}
+    items = only_sensitive(field.items) if field.items else NO_FIELDS
+    additional = only_sensitive(field.additional) if field.additional else NO_FIELDS
+    if additional is NO_FIELDS:
+        below = {name: one for name, one in below.items() if one is not NO_FIELDS}
+    if not below and items is NO_FIELDS and additional is NO_FIELDS:
+        return NO_FIELDS
+    return Field(below, _or_none(items), _or_none(additional))
+
+
+def _or_none(field: Field) -> Field | None:
+    return None if field is NO_FIELDS else field
+
+
 class Kind(NamedTuple):
     """`name` as in manifests ("GridNode"), `slug` as in addresses ("gridnode").
 

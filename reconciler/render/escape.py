@@ -24,7 +24,8 @@ _BROKEN = {'"': '\\"', "##": "#\\#"}
 
 def escape(text: str) -> str:
     """`text` as one line without anything that acts on a terminal or a CI runner."""
-    return _UNSAFE.sub(_visible, text) if _UNSAFE.search(text) else text
+    plain = text.isascii() and text.isprintable() and "::" not in text and "##" not in text
+    return text if plain else _UNSAFE.sub(_visible, text)
 
 
 def escape_lines(text: str) -> list[str]:
