@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from reconciler.model.lifecycle import Lifecycle
@@ -66,9 +66,14 @@ class Kind(NamedTuple):
     driver: str
     lifecycle: Lifecycle
     files: str
-    fields: Field
+    read_fields: Callable[[], Field]
     schema: Mapping[str, Any]
     schema_path: str
+
+    @property
+    def fields(self) -> Field:
+        """What the annotations say of its documents. They are read when they are first asked for."""
+        return self.read_fields()
 
     @property
     def manifest_fields(self) -> Field:

@@ -89,7 +89,7 @@ def chains(draw: st.DrawFn) -> Lifecycle:
 
 
 def kind(slug: str, states: Lifecycle) -> Kind:
-    return Kind(slug.title(), slug, f"{slug}s", (), "record", states, "", FIELDS, {}, f"{slug}.schema.json")
+    return Kind(slug.title(), slug, f"{slug}s", (), "record", states, "", lambda: FIELDS, {}, f"{slug}.schema.json")
 
 
 STATUSES = st.sampled_from((Status.OK, Status.OK, Status.FAILED, Status.DRIFTED))
