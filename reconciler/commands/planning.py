@@ -72,8 +72,8 @@ def show(registry: Registry, view: View, made: Plan) -> None:
         return
     from reconciler.render.plan_text import render_plan
 
-    fields = {slug: kind.manifest_fields for slug, kind in registry.catalogue.kinds.items()}
-    view.write(render_plan(made, view.style, fields))
+    kinds = registry.catalogue.kinds if made.changes else {}
+    view.write(render_plan(made, view.style, {slug: kind.manifest_fields for slug, kind in kinds.items()}))
 
 
 def write_json(registry: Registry, made: Plan) -> None:
