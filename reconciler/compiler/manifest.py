@@ -40,13 +40,18 @@ def to_resource(document: Document, kind: Kind) -> Resource:
         address=f"{kind.slug}/{name}",
         kind=kind.name,
         state=state,
-        fingerprint=blake2b(manifest, digest_size=20).hexdigest(),
+        fingerprint=fingerprint(manifest),
         manifest=manifest,
         references=tuple(references),
         path=document.path,
         document=document.number,
         line=document.line,
     )
+
+
+def fingerprint(manifest: bytes) -> str:
+    """The digest of a manifest's canonical bytes."""
+    return blake2b(manifest, digest_size=20).hexdigest()
 
 
 def is_name(text: str) -> bool:
