@@ -150,8 +150,11 @@ class StateStore(Protocol):
     def runs(self) -> Sequence[PastRun]:
         """Every run, newest first."""
 
-    def events(self, address: Address | None = None, run: str | None = None) -> Iterable[PastEvent]:
-        """The log, oldest first; of one component, or of one run. Cost follows what is returned."""
+    def events(
+        self, address: Address | None = None, run: str | None = None, newest: int | None = None
+    ) -> Iterable[PastEvent]:
+        """The log, oldest first; of one component, or of one run; only the `newest` so many of them. Cost follows what
+        is returned."""
 
     def serial_at(self, moment: str) -> int | None:
         """The last serial that was reached by `moment`: a time (RFC 3339), or the full id of a commit that was applied;
@@ -165,6 +168,9 @@ class StateStore(Protocol):
 
     def backups(self) -> Sequence[Backup]:
         """The snapshots that are kept, newest first."""
+
+    def read_backup(self, name: str) -> RecordedState:
+        """What a backup holds, also while the state itself is damaged."""
 
     def restore(self, name: str, lock: LockInfo) -> int:
         """Puts a backup in the state's place and returns the new serial. A damaged database is moved aside, never

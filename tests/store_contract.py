@@ -338,7 +338,10 @@ class StoreContract(Stores):
                 seen[before.serial] = before.records
         backups = self.open().backups()
         assert [backup.serial for backup in backups] == [*range(12, 2, -1), 1], "also the one that the third builds on"
+        lineage = self.open().load().lineage
         for backup in backups:
+            then = self.open().read_backup(backup.name)
+            assert then == RecordedState(lineage, backup.serial, seen[backup.serial])
             self.open().restore(backup.name, lock())
             assert self.open().load().records == seen[backup.serial]
         assert self.open().verify() == []
@@ -348,6 +351,8 @@ class StoreContract(Stores):
         for name in ("nothing", "../1-x.json", ""):
             with pytest.raises(StateError, match="no backup"):
                 self.open().restore(name, lock())
+            with pytest.raises(StateError, match="no backup"):
+                self.open().read_backup(name)
 
     def test_a_restore_needs_the_lock(self) -> None:
         self._run("r0", record("a"))

@@ -97,12 +97,14 @@ def given_settings(flags: dict[str, Any]) -> Mapping[str, str]:
 
 
 def _locked(error: Locked) -> Diagnostic:
-    holder, created, expires, _ = error.holder
+    from reconciler.render.lock_text import sentence
+
+    lock = error.holder
     return Diagnostic(
         "locked",
         "The state is locked",
-        detail=f"{holder.who} (process {holder.pid}) holds it for `{holder.operation}` since {created}. "
-        f"Its lease ends at {expires}, unless it is renewed. The lock's id is {holder.id}.",
+        detail=f"{sentence(lock)} Its lease ends at {lock.expires}, unless it is renewed. "
+        f"The lock's id is {lock.info.id}.",
         hint="Wait for it to end, or wait longer with -lock-timeout=5m. If its holder is surely dead: "
-        f"ureg force-unlock {holder.id}",
+        f"ureg force-unlock {lock.info.id}",
     )

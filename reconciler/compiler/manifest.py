@@ -42,7 +42,7 @@ def to_resource(document: Document, kind: Kind) -> tuple[Resource, list[Finding]
         address=f"{kind.slug}/{name}",
         kind=kind.name,
         state=state,
-        fingerprint=blake2b(manifest, digest_size=20).hexdigest(),
+        fingerprint=fingerprint(manifest),
         manifest=manifest,
         references=tuple(references),
         path=document.path,
@@ -50,6 +50,11 @@ def to_resource(document: Document, kind: Kind) -> tuple[Resource, list[Finding]
         line=document.line,
     )
     return resource, misfits
+
+
+def fingerprint(manifest: bytes) -> str:
+    """The digest of a manifest's canonical bytes."""
+    return blake2b(manifest, digest_size=20).hexdigest()
 
 
 def is_name(text: str) -> bool:

@@ -28,12 +28,12 @@ class GuardedDriver:
 
     def observe(self, records: Sequence[Record]) -> Sequence[Observation]:
         with self._guard():
-            return [seen._replace(drift=self._clean(seen.drift)) for seen in self._driver.observe(records)]
+            return [Observation(*map(self._clean, seen)) for seen in self._driver.observe(records)]
 
     def execute(self, transitions: Sequence[Transition]) -> Sequence[Outcome]:
         with self._guard():
             outcomes = self._driver.execute(transitions)
-            return [told._replace(error=self._clean(told.error)) if told.error else told for told in outcomes]
+            return [Outcome(*map(self._clean, told)) if told.error else told for told in outcomes]
 
     def health(self, record: Record) -> Health:
         with self._guard():
@@ -48,8 +48,10 @@ class GuardedDriver:
     def _guard(self) -> Iterator[None]:
         try:
             yield
-        except Exception as error:
-            if self._is_clean(error):
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
+            if isinstance(error, Exception) and self._is_clean(error):
                 raise
             text = self._clean(f"{type(error).__name__}: {error}")
             # An OSError stays one: it says that the world could not be looked at.

@@ -46,7 +46,10 @@ def load_driver(name: str, place: Path, secrets: Secrets | None = None) -> Drive
     if module is None:
         raise UnknownDriver(name, known_drivers())
     secrets = secrets or Secrets(place, {})
-    return GuardedDriver(module.open_driver(place, secrets), secrets)
+    try:
+        return GuardedDriver(module.open_driver(place, secrets), secrets)
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - a stranger's function may raise anything
+        raise BrokenDriver(name, secrets.redact(f"{type(error).__name__}: {error}")) from None
 
 
 def is_built_in(name: str) -> bool:

@@ -59,7 +59,7 @@ def build(
     moves, problems = _moves(scene)
     if problems:
         return None, problems
-    changes, steps = arrange(moves)
+    changes, steps = arrange(moves, scene.resources, scene.records)
     changed = {change.address for change in changes}
     plan = Plan(
         options=options,

@@ -142,8 +142,8 @@ def load_manifest(connection: Connection, address: Address, digest: str) -> byte
     """The manifest that an event of a component names. Raises Flaw."""
     for query, key in (("load_manifest", digest), ("load_current_manifest", address)):
         row = connection.one(query, (key,)) if digest else (b"",)
-        if row and manifest_digest(row[0]) == digest:
-            body: bytes = row[0]
+        body = row[0] if row else None
+        if isinstance(body, bytes) and manifest_digest(body) == digest:
             return body
     raise Flaw(f"a manifest of {address} is missing")
 
@@ -156,8 +156,9 @@ def pack(record: Record | None) -> str:
     """A whole record as a JSON list, "" for none."""
     if record is None:
         return ""
-    plain = (*record[:3], record.status.value, record.fingerprint, record.manifest.decode(), record.references.decode())
-    return to_json((*plain, *record[7:])).decode()
+    a, kind, state, status, fingerprint, manifest, references, source, commit, serial, error, failures = record
+    head = (a, kind, state, status.value, fingerprint, manifest.decode(), references.decode())
+    return to_json((*head, source, commit, serial, error, failures)).decode()
 
 
 def unpack(text: str) -> Record | None:
