@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from functools import lru_cache
 from hashlib import blake2b
 from typing import Any
@@ -13,7 +14,7 @@ from reconciler.compiler.finding import Finding, clip, dotted
 from reconciler.compiler.schema import base_name
 from reconciler.model.address import Address, make_address, parse_address
 from reconciler.model.diagnostics import Pointer
-from reconciler.model.kind import Field, Kind
+from reconciler.model.kind import Field, Kind, only_references
 from reconciler.model.resource import Document, Reference, Resource
 
 API_VERSION = "ureg/v1"
@@ -37,7 +38,7 @@ def to_resource(document: Document, kind: Kind) -> tuple[Resource, list[Finding]
     manifest = orjson.dumps(body, option=orjson.OPT_SORT_KEYS)
     references: list[Reference] = []
     misfits: list[Finding] = []
-    _collect(kind.fields, value, (), references, misfits)
+    _collect(_referring(kind.read_fields), value, (), references, misfits)
     resource = Resource(
         address=f"{kind.slug}/{name}",
         kind=kind.name,
@@ -55,6 +56,12 @@ def to_resource(document: Document, kind: Kind) -> tuple[Resource, list[Finding]
 def fingerprint(manifest: bytes) -> str:
     """The digest of a manifest's canonical bytes."""
     return blake2b(manifest, digest_size=20).hexdigest()
+
+
+@lru_cache(maxsize=256)
+def _referring(read_fields: Callable[[], Field]) -> Field:
+    """The part of a kind's annotations that leads to references."""
+    return only_references(read_fields())
 
 
 def is_name(text: str) -> bool:

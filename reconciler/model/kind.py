@@ -36,11 +36,20 @@ def has_sensitive(field: Field) -> bool:
 
 def only_sensitive(field: Field) -> Field:
     """The part of `field` that leads to sensitive places; NO_FIELDS where there are none."""
-    if field.sensitive:
-        return Field({}, sensitive=True)
-    below = {name: only_sensitive(one) for name, one in field.properties.items()}
-    items = only_sensitive(field.items) if field.items else NO_FIELDS
-    additional = only_sensitive(field.additional) if field.additional else NO_FIELDS
+    return Field({}, sensitive=True) if field.sensitive else _below(field, only_sensitive)
+
+
+def only_references(field: Field) -> Field:
+    """The part of `field` that leads to references; NO_FIELDS where there are none."""
+    below = _below(field, only_references)
+    return below._replace(references=field.references) if field.references else below
+
+
+def _below(field: Field, part: Callable[[Field], Field]) -> Field:
+    """`field` with nothing but the `part` of each field below it."""
+    below = {name: part(one) for name, one in field.properties.items()}
+    items = part(field.items) if field.items else NO_FIELDS
+    additional = part(field.additional) if field.additional else NO_FIELDS
     if additional is NO_FIELDS:
         below = {name: one for name, one in below.items() if one is not NO_FIELDS}
     if not below and items is NO_FIELDS and additional is NO_FIELDS:
