@@ -50,9 +50,10 @@ def compile_desired(source: Source, cache: CompileCache, catalogue: Catalogue, r
     validator = None if known else _prepared(catalogue)  # the source lists its files meanwhile
     snapshot = finish()
     fresh = _compile_files(source, [file for file in snapshot.files if file not in known], catalogue, validator)
-    current = {file: known[file] if file in known else fresh.resources[file] for file in snapshot.files}
+    current = [known[file] if file in known else fresh.resources[file] for file in snapshot.files]
     if fresh.resources:
-        cache.store(catalogue.digest, {file: entry for file, entry in current.items() if file not in fresh.findings})
+        entries = zip(snapshot.files, current, strict=True)
+        cache.store(catalogue.digest, {file: entry for file, entry in entries if file not in fresh.findings})
     return _assemble(source, cache, snapshot, current, fresh, catalogue.digest)
 
 
@@ -60,11 +61,11 @@ def _assemble(
     source: Source,
     cache: CompileCache,
     snapshot: Snapshot,
-    current: Mapping[SourceFile, tuple[Resource, ...]],
+    current: Iterable[tuple[Resource, ...]],
     fresh: _Fresh,
     schemas: str,
 ) -> Compiled:
-    resources = [resource for entry in current.values() for resource in entry]
+    resources = [resource for entry in current for resource in entry]
     whole = f"{snapshot.revision.tree} {schemas}"
     if cache.recall(whole) == SOUND:
         return Compiled(assemble_again(resources, snapshot.revision, schemas), (), snapshot)

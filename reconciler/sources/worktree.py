@@ -166,14 +166,16 @@ def _prefix(root: Path, answer: bytes) -> str:
 
 def _take_index(listing: str, found: _Findings) -> None:
     """Takes the files of the index with their ids; `git ls-files -s -v -z` prints `H 100644 <id> 0<tab><path>`."""
-    matches, ids = found.globs.matches, found.ids
-    for entry in listing.split("\0"):
-        head, _, path = entry.partition("\t")
-        if head[:5] == "H 100" and head[-1] == "0":
-            if matches(path):
-                ids[path] = head[9:-2]
-        elif path:
-            _take_odd(head, path, found)
+    matches = found.globs.matches
+    entries = listing.split("\0")
+    end = len(entries[0].partition("\t")[0]) + 1  # of all heads, since ids are of one length
+    plain = [entry for entry in entries if entry[:5] == "H 100" and entry[end - 2 : end] == "0\t"]
+    found.ids.update({path: entry[9 : end - 3] for entry in plain if matches(path := entry[end:])})
+    if len(plain) < len(entries) - 1:
+        for entry in entries:
+            head, _, path = entry.partition("\t")
+            if path and not (head[:5] == "H 100" and head[-1] == "0"):
+                _take_odd(head, path, found)
 
 
 def _take_odd(head: str, path: str, found: _Findings) -> None:
