@@ -13,6 +13,8 @@ from typing import Any, NamedTuple, NoReturn
 
 import click
 
+from reconciler.commands.options import Group
+
 
 class Row(NamedTuple):
     """One command: its name, its module below `reconciler.commands`, and what it does in a few words."""
@@ -61,7 +63,7 @@ _SINGLE_DASH = re.compile(r"-[A-Za-z][\w-]+(=.*)?", re.DOTALL)
 _BOOLEAN = re.compile(r"--([A-Za-z][\w-]*)=(true|false)", re.IGNORECASE)
 
 
-class FrontDoor(click.Group):
+class FrontDoor(Group):
     """The commands of the table."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:

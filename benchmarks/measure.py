@@ -47,6 +47,9 @@ class Task:
     expect: int = 0
     warmup: int = 1
 
+    def whole_environment(self) -> dict[str, str]:
+        return {**os.environ, **self.environment}
+
 
 class Result(NamedTuple):
     """The medians of a task's runs."""
@@ -69,12 +72,11 @@ def measure(task: Task, size: int, runs: int) -> Result:
 
 def _run(task: Task) -> Sample:
     task.before()
-    environment = {**os.environ, **task.environment}
     start = time.perf_counter()
     process = subprocess.Popen(  # wait4 below reaps it, and alone tells its own peak memory
         task.command,
         cwd=task.cwd,
-        env=environment,
+        env=task.whole_environment(),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

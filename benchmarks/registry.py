@@ -35,20 +35,23 @@ class Registry:
 
     def tasks(self) -> Iterator[Task]:
         """What is measured, in an order in which each finds what it needs."""
-        yield self._task("validate", "validate", before=self._forget)
-        yield self._task("plan", "plan", "-detailed-exitcode", before=self._forget, expect=2)
-        yield self._task("apply of all", "apply", "-auto-approve", before=self._forget)
-        yield self._task("no-op plan", "plan", "-detailed-exitcode")
-        yield self._task("plan, 1 changed", "plan", "-detailed-exitcode", before=self._edit, expect=2)
-        yield self._task("apply, 1 changed", "apply", "-auto-approve", before=self._edit)
+        yield self.task("validate", "validate", before=self.forget)
+        yield self.task("plan", "plan", "-detailed-exitcode", before=self.forget, expect=2)
+        yield self.task("apply of all", "apply", "-auto-approve", before=self.forget)
+        yield self.task("no-op plan", "plan", "-detailed-exitcode")
+        yield self.task("plan, 1 changed", "plan", "-detailed-exitcode", before=self._edit, expect=2)
+        yield self.task("apply, 1 changed", "apply", "-auto-approve", before=self._edit)
 
-    def _task(self, name: str, *arguments: str, **more: Any) -> Task:
-        return Task(name, [str(self._ureg), *arguments], self.root, self._environment(), **more)
+    def task(self, name: str, *arguments: str, **more: Any) -> Task:
+        """`ureg` with `arguments`, run here; `more` are fields of a Task."""
+        return Task(name, [str(self._ureg), *arguments], self.root, self.environment, **more)
 
-    def _environment(self) -> Mapping[str, str]:
+    @property
+    def environment(self) -> Mapping[str, str]:
         return {"XDG_CACHE_HOME": str(self._cache)}
 
-    def _forget(self) -> None:
+    def forget(self) -> None:
+        """Removes the state and everything that was compiled."""
         for folder in (self._cache, self.root / ".ureg"):
             shutil.rmtree(folder, ignore_errors=True)
 

@@ -192,7 +192,9 @@ def driver_versions(names: Iterable[str]) -> dict[str, str]:
     "gone" where there is none."""
     from reconciler.drivers.loading import is_built_in
 
-    return {n: f"ureg {__version__}" if is_built_in(n) else _distribution(n.partition(":")[0]) for n in sorted(set(names))}
+    return {
+        n: f"ureg {__version__}" if is_built_in(n) else _distribution(n.partition(":")[0]) for n in sorted(set(names))
+    }
 
 
 def cache_folder(root: Path, environment: Mapping[str, str]) -> Path:

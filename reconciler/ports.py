@@ -7,16 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias
 
-from reconciler.model.address import Address
-from reconciler.model.event import Event
-from reconciler.model.history import Backup, Damage, Intent, Lock, LockInfo, PastEvent, PastRun, Run
-from reconciler.model.outcome import Health, Outcome, Transition
-from reconciler.model.record import Observation, Record, RecordedState
-from reconciler.model.resource import Resource, Snapshot
+if TYPE_CHECKING:  # every command loads this module, and hardly one needs all of these
+    from reconciler.model.address import Address
+    from reconciler.model.event import Event
+    from reconciler.model.history import Backup, Damage, Intent, Lock, LockInfo, PastEvent, PastRun, Run
+    from reconciler.model.outcome import Health, Outcome, Transition
+    from reconciler.model.record import Observation, Record, RecordedState
+    from reconciler.model.resource import Resource, Snapshot
 
-Emit = Callable[[Event], None]
+Emit: TypeAlias = "Callable[[Event], None]"
 """Takes an event and returns at once; never raises and never decides anything."""
 
 
@@ -82,6 +83,10 @@ class StateError(Exception):
     sentence for the user."""
 
 
+class Moved(StateError):
+    """The state was written while it was being read."""
+
+
 class Write(NamedTuple):
     """One component's new record, or None where it is gone, with what happened to it in a few words."""
 
@@ -125,6 +130,10 @@ class StateStore(Protocol):
         """The whole state; a state that does not exist yet has an empty lineage and the serial 0. A row that is not as
         it was written raises StateError."""
 
+    def survey(self) -> RecordedState:
+        """The whole state with its marks, whose records are read, and judged, when they are asked for: a few cost next
+        to nothing, many at most what `load` does. Asking raises Moved where the state was written meanwhile."""
+
     def write(self, lock: LockInfo | None, timeout: float) -> AbstractContextManager[StateWriter]:
         """Takes the lock, waiting at most `timeout` seconds, and keeps its lease alive meanwhile; None (`-lock=false`)
         takes none. Creates the state where there is none. Raises Locked."""
@@ -141,8 +150,11 @@ class StateStore(Protocol):
     def runs(self) -> Sequence[PastRun]:
         """Every run, newest first."""
 
-    def events(self, address: Address | None = None, run: str | None = None) -> Iterable[PastEvent]:
-        """The log, oldest first; of one component, or of one run. Cost follows what is returned."""
+    def events(
+        self, address: Address | None = None, run: str | None = None, newest: int | None = None
+    ) -> Iterable[PastEvent]:
+        """The log, oldest first; of one component, or of one run; only the `newest` so many of them. Cost follows what
+        is returned."""
 
     def serial_at(self, moment: str) -> int | None:
         """The last serial that was reached by `moment`: a time (RFC 3339), or the full id of a commit that was applied;
@@ -156,6 +168,9 @@ class StateStore(Protocol):
 
     def backups(self) -> Sequence[Backup]:
         """The snapshots that are kept, newest first."""
+
+    def read_backup(self, name: str) -> RecordedState:
+        """What a backup holds, also while the state itself is damaged."""
 
     def restore(self, name: str, lock: LockInfo) -> int:
         """Puts a backup in the state's place and returns the new serial. A damaged database is moved aside, never

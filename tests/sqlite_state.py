@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from contextlib import closing
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from reconciler.state.sqlite import SqliteStore
 def query(path: Path, statement: str) -> list[tuple[object, ...]]:
     """Runs one statement and gives its rows."""
     with closing(sqlite3.connect(path)) as connection:
+        connection.create_function("uptime", 0, time.monotonic)
         rows = connection.execute(statement).fetchall()
         connection.commit()
         return rows

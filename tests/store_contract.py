@@ -20,8 +20,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from store_values import RUN, intent, lock, put, record
 
-from reconciler.model.record import Record, RecordedState, Status
-from reconciler.ports import Locked, StateError, StateStore, StateWriter, Write
+from reconciler.model.record import Record, RecordedState, Status, mark
+from reconciler.ports import Locked, Moved, StateError, StateStore, StateWriter, Write
 
 ROOT = Path(__file__).parents[1]
 LEASE = 15.0
@@ -87,6 +87,38 @@ class StoreContract(Stores):
         }
         assert isinstance(state.records["service/é"].status, Status)
         assert isinstance(state.records["service/a"].manifest, bytes)
+
+    @pytest.mark.parametrize("count", [3, 30])
+    def test_a_survey_is_the_state_read_when_it_is_asked_for(self, count: int) -> None:
+        assert self.open().survey() == RecordedState("", 0, {})
+        self.write(put(*(record(f"s{number}") for number in range(count)), record("odd", status=Status.FAILED)))
+        whole, survey = self.open().load(), self.open().survey()
+        assert survey[:2] == whole[:2]
+        assert survey.marks == {a: mark(r.fingerprint, r.state, r.status) for a, r in whole.records.items()}
+        assert (set(survey.records), len(survey.records)) == (set(whole.records), count + 1)
+        assert dict(survey.records) == whole.records
+        with pytest.raises(KeyError):
+            survey.records["service/other"]
+
+    def test_a_survey_does_not_mix_two_states(self) -> None:
+        self.write(put(record("a"), record("b")))
+        survey = self.open().survey()
+        assert survey.records["service/a"] == record("a", serial=1)
+        self.write(put(record("b", state="stopped")))
+        assert survey.records["service/a"] == record("a", serial=1)
+        with pytest.raises(Moved):
+            survey.records["service/b"]
+
+    def test_a_survey_tells_of_damage_where_it_is_read(self) -> None:
+        self.write(put(record("a"), record("b")))
+        self.raw("UPDATE record SET source = 'elsewhere:1' WHERE address = 'service/b'")
+        survey = self.open().survey()
+        assert survey.records["service/a"] == record("a", serial=1)
+        with pytest.raises(StateError, match="service/b is not as it was written"):
+            survey.records["service/b"]
+        self.raw("DELETE FROM record WHERE address = 'service/a'")
+        with pytest.raises(StateError, match="records are missing"):
+            self.open().survey()
 
     def test_the_serial_grows_by_one_and_the_lineage_stays(self) -> None:
         self.write(put(record("a"), record("b")))
@@ -306,7 +338,10 @@ class StoreContract(Stores):
                 seen[before.serial] = before.records
         backups = self.open().backups()
         assert [backup.serial for backup in backups] == [*range(12, 2, -1), 1], "also the one that the third builds on"
+        lineage = self.open().load().lineage
         for backup in backups:
+            then = self.open().read_backup(backup.name)
+            assert then == RecordedState(lineage, backup.serial, seen[backup.serial])
             self.open().restore(backup.name, lock())
             assert self.open().load().records == seen[backup.serial]
         assert self.open().verify() == []
@@ -316,6 +351,8 @@ class StoreContract(Stores):
         for name in ("nothing", "../1-x.json", ""):
             with pytest.raises(StateError, match="no backup"):
                 self.open().restore(name, lock())
+            with pytest.raises(StateError, match="no backup"):
+                self.open().read_backup(name)
 
     def test_a_restore_needs_the_lock(self) -> None:
         self._run("r0", record("a"))

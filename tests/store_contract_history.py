@@ -72,6 +72,26 @@ class HistoryContract(Stores):
         assert [event.number for event in store.events("", run="r2")] == [5, 7]
         assert list(store.events("service/none")) == list(store.events(run="none")) == []
 
+    @pytest.mark.parametrize(
+        ("address", "run", "newest", "numbers"),
+        [
+            (None, None, 2, [10, 11]),
+            (None, None, 99, list(range(1, 12))),
+            (None, "r2", 2, [6, 7]),
+            (None, "r2", 99, [5, 6, 7]),
+            (None, "none", 1, []),
+            ("service/a", None, 1, [6]),
+            ("service/a", None, 99, [2, 6]),
+            ("service/a", "r1", 1, [2]),
+            ("", "r2", 1, [7]),
+            ("", None, 2, [8, 11]),
+        ],
+    )
+    def test_the_newest_events_are_told_in_their_order(
+        self, history: object, address: str | None, run: str | None, newest: int, numbers: list[int]
+    ) -> None:
+        assert [event.number for event in self.open().events(address, run, newest)] == numbers
+
     def test_a_record_as_it_was(self, history: dict[int, dict[str, Record]]) -> None:
         for serial, records in history.items():
             for name in "abcd":

@@ -12,6 +12,7 @@ from store_contract import LEASE, Stores
 from store_values import RUN, intent, lock, put, record
 
 from reconciler.ports import Locked, StateError
+from reconciler.state.machine import boot_id, started
 
 SHORT = 1.0
 ELSEWHERE = lock("elsewhere")._replace(who="bob@elsewhere")
@@ -56,7 +57,7 @@ class LockContract(Stores):
     def test_a_lease_that_ran_out_is_taken_over_and_the_old_holder_fenced(self) -> None:
         with self.open(LEASE).write(ELSEWHERE, 0) as slow:
             slow.begin(RUN)
-            self.raw("UPDATE lock SET expires = '2020-01-01T00:00:00.000Z'")
+            self._run_out()
             assert self.open().holder() is None
             with self.open().write(lock("next"), 0) as writer:
                 for late in (
@@ -84,7 +85,7 @@ class LockContract(Stores):
 
     def test_an_older_term_is_refused_even_under_the_same_name(self) -> None:
         with self.open().write(ELSEWHERE, 0) as slow:
-            self.raw("UPDATE lock SET expires = '2020-01-01T00:00:00.000Z'")
+            self._run_out()
             with self.open().write(ELSEWHERE, 0), pytest.raises(StateError, match="was lost to bob@elsewhere"):
                 slow.settle(put(record("a")))
 
@@ -136,6 +137,7 @@ class LockContract(Stores):
             assert caught.value.holder.info.pid == process.pid
             process.send_signal(signal.SIGKILL)
             os.waitid(os.P_PID, process.pid, os.WEXITED | (0 if collected else os.WNOWAIT))
+            assert self.open().holder() is None
             with self.open().write(lock("next"), 0) as writer:
                 holder = self.open().holder()
                 assert holder
@@ -149,24 +151,40 @@ class LockContract(Stores):
         assert f"process {process.pid}, apply, since 20" in [*self.open().events("")][1].text
         assert [past.outcome for past in self.open().runs()] == ["", "died"]
 
-    def test_a_process_number_that_was_used_again(self) -> None:
-        self._hold_as(lock().who, os.getppid(), started="1")
+    @pytest.mark.parametrize("started", ["1", f"{boot_id()}/1", "another-boot/", "another-boot/1"])
+    def test_a_process_number_that_was_used_again(self, started: str) -> None:
+        self._hold_as(lock().who, os.getppid(), started)
+        assert self.open().holder() is None
         with self.open().write(lock(), 0) as writer:
             assert writer.settle(put(record("a"))) == 1
 
     @pytest.mark.parametrize(
-        ("who", "pid"), [("ada@elsewhere", 2**22 + 1), (lock().who, os.getppid()), (lock().who, 2**62)]
+        ("who", "pid", "started"),
+        [
+            ("ada@elsewhere", 2**22 + 1, "another-boot/1"),
+            (lock().who, os.getppid(), ""),
+            (lock().who, os.getppid(), started(os.getppid())),
+            (lock().who, 2**62, ""),
+        ],
     )
-    def test_a_holder_that_may_be_alive_keeps_the_lock(self, who: str, pid: int) -> None:
-        self._hold_as(who, pid, started="")
-        with pytest.raises(Locked), self.open().write(lock(), 0):
+    def test_a_holder_that_may_be_alive_keeps_the_lock(self, who: str, pid: int, started: str) -> None:
+        self._hold_as(who, pid, started)
+        with pytest.raises(Locked) as caught, self.open().write(lock(), 0):
             pass
+        assert self.open().holder() == caught.value.holder
 
     def _hold_as(self, who: str, pid: int, started: str) -> None:
         with self.open().write(None, 0):
             pass
         time = "'2099-01-01T00:00:00.000Z'"
-        self.raw(f"INSERT INTO lock VALUES (1, 'x', 'apply', '{who}', {pid}, '{started}', {time}, {time}, 0)")
+        self.raw(
+            "INSERT INTO lock (id, holder, operation, who, pid, started, created, expires, term) "
+            f"VALUES (1, 'x', 'apply', '{who}', {pid}, '{started}', {time}, {time}, 0)"
+        )
+
+    def _run_out(self) -> None:
+        """Ends the lease of a holder on another machine."""
+        self.raw("UPDATE lock SET expires = '2020-01-01T00:00:00.000Z', started = 'another-boot/1'")
 
     def test_a_lock_is_forced_open_by_its_id(self) -> None:
         with self.open().write(lock(), 0) as writer:

@@ -42,7 +42,9 @@ def main(url: str, count: int = 2000) -> None:
             placed.execute(_transitions(1, "warm up"))
             began = time.monotonic()
             _carry_out(placed, _transitions(count, driver.__class__.__name__))
-            print(f"{'all at once' if driver.batches else 'one by one':<12} {count / (time.monotonic() - began):8.0f} /s")
+            print(
+                f"{'all at once' if driver.batches else 'one by one':<12} {count / (time.monotonic() - began):8.0f} /s"
+            )
 
 
 def _carry_out(driver: PlacedDriver, transitions: Sequence[Transition]) -> None:

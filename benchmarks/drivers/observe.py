@@ -63,12 +63,12 @@ def _made(root: Path, size: int, services: int) -> Path:
 
 def _measured(registry: Registry) -> Iterator[tuple[str, float]]:
     recorded, catalogue, driver_for = registry.store.load(), registry.catalogue, registry.driver_for
-    records = list(recorded.records.values())
+    records = recorded.records
     yield f"look at all {len(records):,}", _median(lambda: look(records, catalogue, driver_for))
-    for kind in sorted({record.kind for record in records}):
-        of = [record for record in records if record.kind == kind]
+    for kind in sorted({record.kind for record in records.values()}):
+        of = {address: record for address, record in records.items() if record.kind == kind}
         yield f"  at {len(of):,} {kind}", _median(lambda of=of: look(of, catalogue, driver_for))  # type: ignore[misc]
-    yield "health of all", _median(lambda: check(records, catalogue, driver_for, 10))
+    yield "health of all", _median(lambda: check([*records.values()], catalogue, driver_for, 10))
     yield "drift, with compiling", _median(lambda: _run("drift"))
     yield "plan, with compiling", _median(lambda: _run("plan"))
     yield "plan -refresh=false", _median(lambda: _run("plan", "-refresh=false"))

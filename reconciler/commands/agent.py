@@ -14,9 +14,9 @@ from reconciler.render.escape import escape
 
 
 @click.command("agent", cls=options.Command)
-@click.option("--node", cls=options.Option, default=socket.gethostname().partition(".")[0].lower,
+@click.option("--node", default=socket.gethostname().partition(".")[0].lower,
               metavar="NAME", help="The node that this machine is (the name of the machine).")  # fmt: skip
-@click.option("--concurrency", cls=options.Option, type=click.IntRange(1, 256), default=10, metavar="N",
+@click.option("--concurrency", type=click.IntRange(1, 256), default=10, metavar="N",
               help="How many operations may run at once (10).")  # fmt: skip
 @options.output
 @options.settings

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
-
 import click
 
 from reconciler.bootstrap import Registry
@@ -15,7 +13,7 @@ from reconciler.commands.view import View, columns, on_registry
 from reconciler.model.diagnostics import Diagnostic, Invalid
 
 
-@click.group("events")
+@click.group("events", cls=options.Group)
 def command() -> None:
     """Look at the event log: every transition, run, lock taken over, and edit of the state."""
 
@@ -30,7 +28,7 @@ def command() -> None:
 def list_(view: View, registry: Registry, run: str | None, limit: int | None, as_json: bool) -> None:
     """List the events, newest last."""
     identifier = find_run(registry, run).run.id if run is not None else None
-    events = deque(registry.store.events(run=identifier), limit)
+    events = registry.store.events(run=identifier, newest=limit)
     if as_json:
         from reconciler.render.history_json import render_events_json
 
@@ -56,10 +54,8 @@ def verify(view: View, registry: Registry, expect: str | None) -> None:
     from reconciler.render.history_text import render_chain
 
     refuse_damaged(view, registry)
-    count, head, seen = 0, "", expect is None
-    for event in registry.store.events():
-        count, head, seen = event.number, event.digest, seen or event.digest == expect
-    if not seen:
+    count, head = next(((last.number, last.digest) for last in registry.store.events(newest=1)), (0, ""))
+    if expect not in {None, head} and not any(event.digest == expect for event in registry.store.events()):
         raise Invalid(_unexpected(str(expect), head))
     view.write(render_chain(count, head, view.style))
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
-
 import click
 
 from reconciler.bootstrap import Registry
@@ -26,7 +24,7 @@ def command(view: View, registry: Registry, address: str, limit: int | None, as_
 
     Also of a component that is gone.
     """
-    events = deque(registry.store.events(address), limit)
+    events = list(registry.store.events(address, newest=limit))
     if not events:
         raise Invalid(_unknown(address))
     runs = {past.run.id: past for past in registry.store.runs()}

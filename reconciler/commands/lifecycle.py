@@ -12,7 +12,7 @@ from reconciler.commands.view import View, on_registry
 
 @click.command("lifecycle", cls=options.Command)
 @click.argument("kind")
-@click.option("-o", "form", cls=options.Option, type=click.Choice(["text", "dot", "mermaid"]), default="text",
+@click.option("-o", "form", type=click.Choice(["text", "dot", "mermaid"]), default="text",
               help="How to draw it.")  # fmt: skip
 @options.output
 @options.settings

@@ -9,7 +9,7 @@ from reconciler.commands import options
 from reconciler.commands.view import View, on_registry
 
 
-@click.group("lock")
+@click.group("lock", cls=options.Group)
 def command() -> None:
     """Look at the lock of the state. `ureg force-unlock` takes it away."""
 

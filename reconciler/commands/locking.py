@@ -35,8 +35,7 @@ def new_run(operation: str, revision: Revision) -> Run:
 
 
 def wait_for_lock(registry: Registry, timeout: float) -> None:
-    """Makes sure that nobody holds the lock, so that a plan does not speak of a state that is being changed. Waits for
-    a holder that is alive, and takes the lock from one that is not. Raises Locked."""
+    """Waits for who holds the lock, so that a plan does not speak of a state that is being changed. Raises Locked."""
     if registry.store.holder() is not None:
         wanted = locking(registry, "plan", lock=True, timeout=timeout)
         with registry.store.write(*wanted):

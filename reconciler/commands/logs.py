@@ -24,8 +24,8 @@ from reconciler.render.escape import escape
 
 @click.command("logs", cls=options.Command)
 @click.argument("address")
-@click.option("-f", "--follow", cls=options.Option, is_flag=True, help="Go on with what is written from now on.")
-@click.option("-n", "--lines", cls=options.Option, type=click.IntRange(min=0), default=100, metavar="N",
+@click.option("-f", "--follow", is_flag=True, help="Go on with what is written from now on.")
+@click.option("-n", "--lines", type=click.IntRange(min=0), default=100, metavar="N",
               help="Start with the latest N lines (100).")  # fmt: skip
 @options.output
 @options.settings

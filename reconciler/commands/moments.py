@@ -6,6 +6,7 @@ import re
 from datetime import UTC, datetime
 
 from reconciler.bootstrap import Registry, resolve_commit
+from reconciler.engine.rollback import commit_by
 from reconciler.model.diagnostics import Diagnostic, Invalid
 
 _SERIAL = re.compile(r"[0-9]{1,18}", re.ASCII)
@@ -22,11 +23,21 @@ def serial_at(registry: Registry, text: str, newest: int) -> int:
     if _SERIAL.fullmatch(text) and int(text) <= newest:
         return int(text)
     moment = _time(text)
-    found = registry.store.serial_at(moment or _commit(registry, text, newest))
+    commit = text if _COMMIT.fullmatch(text) else ""  # git may have it no more
+    found = registry.store.serial_at(moment or commit or _commit(registry, text, newest))
     if found is None:
         summary = "Nothing was recorded by then" if moment else f"No apply of the commit {text!r} changed the state"
         raise Invalid(_never(summary, "`ureg runs list` tells when what was applied."))
     return found
+
+
+def commit_at(registry: Registry, text: str) -> str:
+    """The full id of the commit that `text` means: a commit, a branch, a tag, or a serial, which stands for the commit
+    that had been applied by then. Raises Invalid."""
+    if not _SERIAL.fullmatch(text):
+        return resolve_commit(registry, text)
+    newest = registry.store.load().serial
+    return commit_by(registry.store, int(text)) if int(text) <= newest else _commit(registry, text, newest)
 
 
 def _time(text: str) -> str:
@@ -44,9 +55,7 @@ def _time(text: str) -> str:
 
 
 def _commit(registry: Registry, text: str, newest: int) -> str:
-    """The full id of the commit that `text` names; one that git no longer has may still have been applied."""
-    if _COMMIT.fullmatch(text):
-        return text
+    """The full id of the commit that `text` names, which digits above the serial `newest` may do."""
     try:
         return resolve_commit(registry, text)
     except Invalid:

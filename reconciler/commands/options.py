@@ -16,35 +16,37 @@ Decorator = Callable[[F], F]
 _DURATION = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s)?(?:(\d+)ms)?")
 
 
-class Option(click.Option):
-    """An option whose help shows one dash, and of a flag only the side that one would type: so the text of a flag that
-    is on by default says what its absence does."""
-
-    def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
-        record = super().get_help_record(ctx)
-        if record is None:
-            return None
-        names, text = record
-        on, _, off = names.partition(" / ")
-        shown = f"{on}=false" if off and self.default is True else on
-        return re.sub(r"(^|, )--", r"\1-", shown), text
-
-
-class Setting(Option):
+class Setting(click.Option):
     """An option that says a setting for one run."""
 
 
 class Command(click.Command):
-    """A command whose help lists the settings apart from its own options."""
+    """A command whose help shows one dash, and lists the settings apart from the command's own options."""
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        params = [param for param in self.get_params(ctx) if isinstance(param, click.Option)]
-        for title, among in (("Options", False), ("Settings, else of ureg.yaml or UREG_...", True)):
-            records = (param.get_help_record(ctx) for param in params if isinstance(param, Setting) is among)
-            rows = [record for record in records if record]
+        options = [param for param in self.get_params(ctx) if isinstance(param, click.Option)]
+        for title, among in (("Options", False), ("Settings, else of UREG_... or ureg.yaml, else [the default]", True)):
+            rows = [_row(option, ctx) for option in options if isinstance(option, Setting) is among]
             if rows:
                 with formatter.section(title):
                     formatter.write_dl(rows, col_max=34)
+
+
+class Group(Command, click.Group):
+    """A group of commands, with the same help."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        super().format_options(ctx, formatter)
+        self.format_commands(ctx, formatter)
+
+
+def _row(option: click.Option, ctx: click.Context) -> tuple[str, str]:
+    """An option in a help. Of a flag it shows only the side that one would type: so the text of a flag that is on by
+    default says what its absence does."""
+    names, text = option.get_help_record(ctx) or ("", "")
+    on, _, off = names.partition(" / ")
+    shown = f"{on}=false" if off and option.default is True else on
+    return re.sub(r"(^|, )--", r"\1-", shown), text
 
 
 class Duration(click.ParamType[float]):
@@ -63,11 +65,11 @@ class Duration(click.ParamType[float]):
 
 
 def option(name: str, text: str, *names: str, **more: Any) -> Decorator[Any]:
-    return click.option(f"--{name}", *names, cls=Option, help=text, **more)
+    return click.option(f"--{name}", *names, help=text, **more)
 
 
 def flag(name: str, text: str, *names: str, default: bool = False) -> Decorator[Any]:
-    return click.option(f"--{name}/--no-{name}", *names, cls=Option, default=default, help=text)
+    return click.option(f"--{name}/--no-{name}", *names, default=default, help=text)
 
 
 def together(*decorators: Decorator[Any]) -> Decorator[Any]:
@@ -81,7 +83,9 @@ def together(*decorators: Decorator[Any]) -> Decorator[Any]:
     return decorate
 
 
-settings = together(*(click.option(f"--{knob.name}", cls=Setting, help=knob.text, metavar="VALUE") for knob in KNOBS))
+settings = together(
+    *(click.option(f"--{k.name}", cls=Setting, help=f"{k.text} [{k.default}]", metavar="VALUE") for k in KNOBS)
+)
 
 output = together(
     flag("compact-warnings", "Show warnings as one line each."),

@@ -34,7 +34,7 @@ def command(
 
     The manifests of the working tree are compared with the recorded state, after a look at what is really there.
     """
-    wanted = planning.request(planning.Asked(**asked))  # type: ignore[arg-type]
+    wanted = planning.request(planning.Asked(**asked), whole=bool(out))  # type: ignore[arg-type]
     if lock:
         wait_for_lock(registry, lock_timeout)
     recover_first(registry, view, lock, lock_timeout)

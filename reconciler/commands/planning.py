@@ -32,8 +32,9 @@ class Asked(NamedTuple):
     refresh: bool
 
 
-def request(asked: Asked) -> Request:
-    """What `asked` means. Raises Invalid for flags that exclude each other."""
+def request(asked: Asked, whole: bool = False) -> Request:
+    """What `asked` means; a `whole` plan names what stays as it is, too. Raises Invalid where flags exclude each
+    other."""
     if asked.destroy and asked.refresh_only:
         raise Invalid(_conflict("-destroy and -refresh-only exclude each other"))
     if asked.refresh_only and not asked.refresh:
@@ -41,7 +42,7 @@ def request(asked: Asked) -> Request:
     if asked.target and asked.exclude:
         raise Invalid(_conflict("-target and -exclude exclude each other"))
     mode = Mode.DESTROY if asked.destroy else Mode.REFRESH_ONLY if asked.refresh_only else Mode.NORMAL
-    return Request(Options(mode, asked.target, asked.exclude, asked.replace), asked.refresh)
+    return Request(Options(mode, asked.target, asked.exclude, asked.replace), asked.refresh, whole)
 
 
 def make(registry: Registry, wanted: Request) -> Planned:
@@ -73,7 +74,8 @@ def show(registry: Registry, view: View, made: Plan) -> None:
         return
     from reconciler.render.plan_text import render_plan
 
-    fields = {slug: kind.manifest_fields for slug, kind in registry.catalogue.kinds.items()}
+    kinds = registry.catalogue.kinds if made.changes else {}
+    fields = {slug: kind.manifest_fields for slug, kind in kinds.items()}
     view.write(render_plan(made, view.style, fields, pins(made, bringing(registry.catalogue))))
 
 

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import re
-
 import click
 
-from reconciler.bootstrap import Registry, put_back, reopened, resolve_commit
+from reconciler.bootstrap import Registry, put_back, reopened
 from reconciler.commands import options, planning
 from reconciler.commands.apply import GUARDS
 from reconciler.commands.applying import Ask, run_plan
+from reconciler.commands.moments import commit_at
 from reconciler.commands.recovering import recover_first
 from reconciler.commands.versions import open_version
 from reconciler.commands.view import View, on_registry
 from reconciler.engine.operations import Request
-from reconciler.engine.rollback import commit_at
 from reconciler.model.plan import Options
-
-_SERIAL = re.compile(r"[0-9]{1,18}", re.ASCII)
 
 
 @click.command("rollback", cls=options.Command)
@@ -44,10 +40,10 @@ def command(
 
     They are put back by one new commit on the current branch, so that everyone who applies the branch agrees with it.
     Other files are not touched. Then the plan is shown, and with -auto-approve applied. A serial stands for the commit
-    that had been applied by then.
+    that had been applied by then; digits above the newest serial may begin a commit's id.
     """
     unsettled = recover_first(registry, view, lock, lock_timeout)
-    commit = commit_at(registry.store, int(to)) if _SERIAL.fullmatch(to) else resolve_commit(registry, to)
+    commit = commit_at(registry, to)
     then = open_version(registry, commit, commit[:12]).registry
     made = put_back(registry, then, commit, f"Roll back to {commit[:12]}\n")
     if made is None:

@@ -13,7 +13,7 @@ from reconciler.model.history import PastRun
 _MOST_NAMED = 10
 
 
-@click.group("runs")
+@click.group("runs", cls=options.Group)
 def command() -> None:
     """Show what was run on the state: every apply, rollback and edit, also those that died."""
 

@@ -20,7 +20,7 @@ from reconciler.model.record import Record
 from reconciler.render.escape import escape
 
 
-@click.group("state")
+@click.group("state", cls=options.Group)
 def command() -> None:
     """Look at the recorded state, and edit it without acting on anything."""
 

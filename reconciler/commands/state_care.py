@@ -86,11 +86,12 @@ def _preview(view: View, registry: Registry, backup: Backup) -> str:
     from reconciler.engine.past import compare
     from reconciler.render.backups_text import render_blind_restore, render_restore
 
+    then = registry.store.read_backup(backup.name).records
     try:
-        components, differences = compare(registry.store, backup.serial)
+        now = registry.store.load().records
     except StateError as error:
         return render_blind_restore(backup, str(error), view.style)
-    return render_restore(backup, components, differences, view.style)
+    return render_restore(backup, len(then), compare(now, then), view.style)
 
 
 def _chosen(kept: Sequence[Backup], name: str | None) -> Backup:

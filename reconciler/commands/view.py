@@ -7,7 +7,6 @@ import sys
 from collections.abc import Callable, Mapping
 from functools import wraps
 from pathlib import Path
-from shutil import get_terminal_size
 from typing import Any, TextIO
 
 from reconciler.bootstrap import open_registry
@@ -67,7 +66,11 @@ def make_view(json: bool, color: bool, compact_warnings: bool = False) -> View:
 
 def columns(stream: TextIO | None = None) -> int:
     """The width of the terminal; 0 where `stream`, by default standard output, is none."""
-    return get_terminal_size().columns if (stream or sys.stdout).isatty() else 0
+    if not (stream or sys.stdout).isatty():
+        return 0
+    from shutil import get_terminal_size
+
+    return get_terminal_size().columns
 
 
 def colorful(environment: Mapping[str, str]) -> bool:
@@ -94,12 +97,14 @@ def given_settings(flags: dict[str, Any]) -> Mapping[str, str]:
 
 
 def _locked(error: Locked) -> Diagnostic:
-    holder, created, expires, _ = error.holder
+    from reconciler.render.lock_text import sentence
+
+    lock = error.holder
     return Diagnostic(
         "locked",
         "The state is locked",
-        detail=f"{holder.who} (process {holder.pid}) holds it for `{holder.operation}` since {created}. "
-        f"Its lease ends at {expires}, unless it is renewed. The lock's id is {holder.id}.",
+        detail=f"{sentence(lock)} Its lease ends at {lock.expires}, unless it is renewed. "
+        f"The lock's id is {lock.info.id}.",
         hint="Wait for it to end, or wait longer with -lock-timeout=5m. If its holder is surely dead: "
-        f"ureg force-unlock {holder.id}",
+        f"ureg force-unlock {lock.info.id}",
     )

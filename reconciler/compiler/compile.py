@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from reconciler.compiler.finding import Finding, clip, place, place_all
-from reconciler.compiler.manifest import API_VERSION, check_references, is_name, stem, to_resource
+from reconciler.compiler.manifest import API_VERSION, is_name, stem, to_resource
 from reconciler.compiler.parse import parse
 from reconciler.compiler.rules import check_rules
 from reconciler.compiler.sensitive import conceal_unknown
@@ -98,8 +98,8 @@ def _resource(document: Document, data: bytes, kind: Kind, validator: Validator)
     told = validator.check(document, kind, data, envelope)
     if told:
         return None, told
-    resource = to_resource(document, kind)
-    misfits = [*check_references(resource, kind), *check_rules(document.value, kind)]
+    resource, misfits = to_resource(document, kind)
+    misfits += check_rules(document.value, kind)
     if misfits:
         return None, place_all(misfits, document.path, data, document.number, resource.address)
     return resource, ()

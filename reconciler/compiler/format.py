@@ -96,8 +96,18 @@ def _trimmed(text: str) -> str:
 
 def _writer() -> Any:
     from ruamel.yaml import YAML
+    from ruamel.yaml.emitter import RoundTripEmitter
+
+    class TightEmitter(RoundTripEmitter):
+        """Writes a list's items right behind the dash of the list that it is in."""
+
+        def expect_block_sequence_item(self, first: bool = False) -> None:
+            tight = self.indents.seq_seq() or len(self.indents) == 1
+            self.sequence_dash_offset, self.best_sequence_indent = (0, 2) if tight else (2, 4)
+            super().expect_block_sequence_item(first)
 
     yaml = YAML()
+    yaml.Emitter = TightEmitter
     yaml.preserve_quotes = True
     yaml.width = 4096
     yaml.brace_single_entry_mapping_in_flow_sequence = True

@@ -7,7 +7,8 @@ engine whose time is linear in the text.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from reconciler.compiler.schema import METASCHEMA, Schemas, walk
@@ -49,6 +50,12 @@ class Judge:
     def __init__(self, schemas: Schemas) -> None:
         self._schemas = schemas
         self._deciders: dict[str, jsonschema_rs.Draft202012Validator] = {}
+
+    def prepare(self, files: Iterable[str]) -> None:
+        """Compiles the schemas `files` ahead of their first use."""
+        for file in files:
+            with suppress(Unusable):
+                self._compile(file)
 
     def accepts(self, file: str, value: Any) -> bool:
         """Whether `value` is what the schema `file` asks for. Raises Unusable for a broken schema."""

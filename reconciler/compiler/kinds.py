@@ -7,6 +7,7 @@ of its own, for whoever sees them for the first time.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cache, partial
 from hashlib import blake2b
 from typing import Any
 
@@ -15,7 +16,7 @@ import orjson
 from reconciler.compiler.annotations import FieldReader
 from reconciler.compiler.schema import base_name
 from reconciler.model.diagnostics import Diagnostic, Diagnostics, Location
-from reconciler.model.kind import Catalogue, Kind
+from reconciler.model.kind import Catalogue, Field, Kind
 from reconciler.model.lifecycle import SIMPLE, Lifecycle, Verb
 
 BLOCK = "x-ureg"
@@ -121,10 +122,18 @@ def _kind(block: Mapping[str, Any], schema: Mapping[str, Any], path: str, reader
         driver=_text(block["driver"]),
         lifecycle=_lifecycle(block["lifecycle"]) if "lifecycle" in block else SIMPLE,
         files=_text(block["files"]) if "files" in block else "",
-        fields=reader.read(base_name(path)),
+        read_fields=cache(partial(_fields, reader, path)),
         schema=schema,
         schema_path=path,
     )
+
+
+def _fields(reader: FieldReader, path: str) -> Field:
+    """Raises Unreadable."""
+    try:
+        return reader.read(base_name(path))
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
+        raise Unreadable(path) from error
 
 
 def _lifecycle(block: Mapping[str, Any]) -> Lifecycle:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from functools import lru_cache
 from hashlib import blake2b
 from typing import Any
 
 import orjson
 
-from reconciler.compiler.annotations import field_at
 from reconciler.compiler.finding import Finding, clip, dotted
 from reconciler.compiler.schema import base_name
 from reconciler.model.address import Address, make_address, parse_address
 from reconciler.model.diagnostics import Pointer
-from reconciler.model.kind import Field, Kind
+from reconciler.model.kind import Field, Kind, only_references
 from reconciler.model.resource import Document, Reference, Resource
 
 API_VERSION = "ureg/v1"
@@ -22,8 +23,9 @@ ANY_KIND = "*"
 _DNS_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", re.ASCII)
 
 
-def to_resource(document: Document, kind: Kind) -> Resource:
-    """The resource that a valid `document` of the kind `kind` describes. Costs a few microseconds."""
+def to_resource(document: Document, kind: Kind) -> tuple[Resource, list[Finding]]:
+    """The resource that a valid `document` of the kind `kind` describes, and those of its references that are no
+    addresses or name a component of a kind that cannot stand there. Costs a few microseconds."""
     value = document.value
     if kind.files:
         name = stem(document.path)
@@ -35,18 +37,31 @@ def to_resource(document: Document, kind: Kind) -> Resource:
         body = {key: item for key, item in value.items() if key != "state"}
     manifest = orjson.dumps(body, option=orjson.OPT_SORT_KEYS)
     references: list[Reference] = []
-    _collect(kind.fields, value, (), references)
-    return Resource(
+    misfits: list[Finding] = []
+    _collect(_referring(kind.read_fields), value, (), references, misfits)
+    resource = Resource(
         address=f"{kind.slug}/{name}",
         kind=kind.name,
         state=state,
-        fingerprint=blake2b(manifest, digest_size=20).hexdigest(),
+        fingerprint=fingerprint(manifest),
         manifest=manifest,
         references=tuple(references),
         path=document.path,
         document=document.number,
         line=document.line,
     )
+    return resource, misfits
+
+
+def fingerprint(manifest: bytes) -> str:
+    """The digest of a manifest's canonical bytes."""
+    return blake2b(manifest, digest_size=20).hexdigest()
+
+
+@lru_cache(maxsize=256)
+def _referring(read_fields: Callable[[], Field]) -> Field:
+    """The part of a kind's annotations that leads to references."""
+    return only_references(read_fields())
 
 
 def is_name(text: str) -> bool:
@@ -74,26 +89,31 @@ def stem(path: str) -> str:
     return normalize("NFC", bare)
 
 
-def _collect(field: Field, value: Any, pointer: Pointer, found: list[Reference]) -> None:
+def _collect(field: Field, value: Any, pointer: Pointer, found: list[Reference], misfits: list[Finding]) -> None:
     """Adds what `value` refers to. Runs for every document: plain loops instead of `annotations.children`."""
     if isinstance(value, dict):
-        _collect_from_mapping(field, value, pointer, found)
+        _collect_from_mapping(field, value, pointer, found, misfits)
     elif isinstance(value, list):
         if field.items is not None:
             for index, item in enumerate(value):
-                _collect(field.items, item, (*pointer, index), found)
+                _collect(field.items, item, (*pointer, index), found, misfits)
     elif field.references and isinstance(value, str):
-        found.append(Reference(to_target(value, field.references), pointer))
+        target = to_target(value, field.references)
+        found.append(Reference(target, pointer))
+        if misfit := _misfit(target, pointer, field.references):
+            misfits.append(misfit)
 
 
-def _collect_from_mapping(field: Field, value: dict[str, Any], pointer: Pointer, found: list[Reference]) -> None:
+def _collect_from_mapping(
+    field: Field, value: dict[str, Any], pointer: Pointer, found: list[Reference], misfits: list[Finding]
+) -> None:
     if field.additional is not None:
         for name, item in value.items():
-            _collect(field.properties.get(name, field.additional), item, (*pointer, name), found)
+            _collect(field.properties.get(name, field.additional), item, (*pointer, name), found, misfits)
         return
     for name, below in field.properties.items():
         if name in value:
-            _collect(below, value[name], (*pointer, name), found)
+            _collect(below, value[name], (*pointer, name), found, misfits)
 
 
 def to_target(text: str, kinds: tuple[str, ...]) -> Address:
@@ -104,25 +124,21 @@ def to_target(text: str, kinds: tuple[str, ...]) -> Address:
     return make_address(kinds[0], name, registry)
 
 
-def check_references(resource: Resource, kind: Kind) -> list[Finding]:
-    """The references of `resource` that are no addresses, or name a component of a kind that cannot stand there."""
-    found = (
-        _misfit(reference, field_at(kind.fields, reference.pointer).references) for reference in resource.references
-    )
-    return [finding for finding in found if finding]
-
-
-def _misfit(reference: Reference, kinds: tuple[str, ...]) -> Finding | None:
-    target, pointer = reference
+def _misfit(target: Address, pointer: Pointer, kinds: tuple[str, ...]) -> Finding | None:
     try:
         named = parse_address(target).kind
     except ValueError:
         summary = f'"{dotted(pointer)}" must be an address, kind/name, not "{clip(target)}".'
         return Finding("reference-form", summary, pointer, f"Write for example {_example(kinds)}/{clip(target)}.")
-    if ANY_KIND in kinds or any(named == name.lower() for name in kinds):
+    if ANY_KIND in kinds or named in _slugs(kinds):
         return None
     summary = f'"{dotted(pointer)}" must name a component of the kind {" or ".join(kinds)}, not "{clip(target)}".'
     return Finding("reference-kind", summary, pointer)
+
+
+@lru_cache(maxsize=256)
+def _slugs(kinds: tuple[str, ...]) -> frozenset[str]:
+    return frozenset(map(str.lower, kinds))
 
 
 def _example(kinds: tuple[str, ...]) -> str:

@@ -100,6 +100,7 @@ def _check_schema(path: str, schema: Mapping[str, Any], data: bytes, folder: _Fo
         return place_all(_one_a_place(findings), path, data)
     try:
         kind = read_kind(schema, path, folder.reader)
+        kind.read_fields()
     except Unreadable:
         return place_all(_one_a_place(findings), path, data) or (left_out(path),)
     findings += _check_kind(kind, folder)

@@ -18,12 +18,6 @@ _HARMLESS = re.compile(r"""\s*(?:["']?(?:apiVersion|kind|metadata)["']?\s*:[^{}\
 """A line that can hold no secret, whatever the kind: a key of every manifest with a plain value, or a key alone."""
 
 
-def has_sensitive(field: Field) -> bool:
-    """Whether anything at or below `field` is sensitive."""
-    below = (*field.properties.values(), field.items, field.additional)
-    return field.sensitive or any(has_sensitive(one) for one in below if one is not None)
-
-
 def sensitive_places(field: Field, value: Any, pointer: Pointer = ()) -> Iterator[tuple[Pointer, Any]]:
     """The topmost sensitive places of the document `value`, with what is there."""
     if field.sensitive:

@@ -12,7 +12,6 @@ from reconciler.compiler.manifest import address_of
 from reconciler.compiler.schema import Schemas, base_name, describe
 from reconciler.compiler.sensitive import (
     conceal,
-    has_sensitive,
     is_secret_reference,
     leaks,
     root_of_secret,
@@ -22,7 +21,7 @@ from reconciler.compiler.sensitive import (
 from reconciler.compiler.veil import REFERENCE
 from reconciler.compiler.wording import UNEXPECTED_CODES, flatten, word
 from reconciler.model.diagnostics import Diagnostic, Diagnostics, Location, Pointer
-from reconciler.model.kind import NO_FIELDS, Catalogue, Field, Kind
+from reconciler.model.kind import NO_FIELDS, Catalogue, Field, Kind, has_sensitive, only_sensitive
 from reconciler.model.resource import Document
 
 MAX_FINDINGS = 100
@@ -35,14 +34,17 @@ class Validator:
     def __init__(self, catalogue: Catalogue) -> None:
         self._schemas: Schemas = catalogue.schemas
         self._judge = Judge(catalogue.schemas)
-        self._sensitive = {slug: has_sensitive(kind.fields) for slug, kind in catalogue.kinds.items()}
+        self._sensitive = {slug: only_sensitive(kind.fields) for slug, kind in catalogue.kinds.items()}
         self._paths = {base_name(kind.schema_path): kind.schema_path for kind in catalogue.kinds.values()}
+
+    def prepare(self) -> None:
+        """Does now what the first document of each kind would wait for."""
+        self._judge.prepare(self._paths)
 
     def check(self, document: Document, kind: Kind, data: bytes, also: Sequence[Finding] = ()) -> Diagnostics:
         """What is wrong with `document` of the kind `kind`; `data` is its file's content. Costs a few microseconds
         for a valid document. Of the findings `also` those are told at whose places the schema finds nothing."""
-        fields = kind.fields if self._sensitive[kind.slug] else NO_FIELDS
-        found = self.check_against(base_name(kind.schema_path), document, data, fields, also)
+        found = self.check_against(base_name(kind.schema_path), document, data, self._sensitive[kind.slug], also)
         address = address_of(document, kind) if found else ""
         return tuple(one._replace(address=address) for one in found)
 

@@ -33,7 +33,7 @@ class GuardedDriver:
     def execute(self, transitions: Sequence[Transition]) -> Sequence[Outcome]:
         with self._guard():
             outcomes = self._driver.execute(transitions)
-            return [told._replace(error=self._clean(told.error)) if told.error else told for told in outcomes]
+            return [Outcome(*map(self._clean, told)) if told.error else told for told in outcomes]
 
     def health(self, record: Record) -> Health:
         with self._guard():
@@ -53,8 +53,10 @@ class GuardedDriver:
     def _guard(self) -> Iterator[None]:
         try:
             yield
-        except Exception as error:
-            if self._is_clean(error):
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
+            if isinstance(error, Exception) and self._is_clean(error):
                 raise
             text = self._clean(f"{type(error).__name__}: {error}")
             # An OSError stays one: it says that the world could not be looked at.

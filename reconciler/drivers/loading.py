@@ -12,7 +12,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, cast
 
 from reconciler.drivers.guard import GuardedDriver
-from reconciler.drivers.site import Site
+from reconciler.drivers.site import NotPermitted, Site
 from reconciler.model.address import Address
 from reconciler.ports import Driver
 
@@ -52,7 +52,13 @@ def load_driver(name: str, site: Site) -> Driver:
         from reconciler.drivers.venv_drivers import bringing
 
         raise UnknownDriver(base, known_drivers(), bringing(site.run, base))
-    return GuardedDriver(module.open_driver(site._replace(part=part)), site.secrets)
+    try:
+        driver = module.open_driver(site._replace(part=part))
+    except NotPermitted:
+        raise
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - a stranger's function may raise anything
+        raise BrokenDriver(name, site.secrets.redact(f"{type(error).__name__}: {error}")) from None
+    return GuardedDriver(driver, site.secrets)
 
 
 def is_built_in(name: str) -> bool:

@@ -26,10 +26,15 @@ class KeepsClaims(Protocol):
         """Keeps `claims` and nothing else."""
 
 
+def claiming_kinds(catalogue: Catalogue) -> frozenset[str]:
+    """The names of the kinds whose components can claim something."""
+    return frozenset(kind.name for kind in catalogue.kinds.values() if may_claim(kind))
+
+
 def check_across(resources: Sequence[Resource], cache: CompileCache, catalogue: Catalogue) -> Diagnostics:
     """What is wrong between `resources` that each is right by itself. Costs next to nothing where none can claim
     anything."""
-    kinds = {kind.name for kind in catalogue.kinds.values() if may_claim(kind)}
+    kinds = claiming_kinds(catalogue)
     claiming = [resource for resource in resources if resource.kind in kinds]
     if not claiming:
         return ()

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple, Protocol
+from hashlib import blake2b
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from reconciler.compiler.assemble import assemble, assemble_again
 from reconciler.compiler.kinds import bringing
-from reconciler.engine.claims import check_across
+from reconciler.engine.claims import check_across, claiming_kinds
 from reconciler.model.address import parse_address
 from reconciler.model.diagnostics import Diagnostic, Diagnostics, Location, errors
 from reconciler.model.glob import matches
 from reconciler.model.kind import Catalogue, Kind
-from reconciler.model.resource import DesiredState, Resource, Snapshot, SourceFile
+from reconciler.model.resource import DesiredState, Resource, Snapshot, SourceFile, links_text
 from reconciler.ports import CompileCache, Source
+
+if TYPE_CHECKING:
+    from reconciler.compiler.validate import Validator
+
+SOUND = "sound"
+"""What the cache remembers of an input in which nothing was wrong."""
 
 
 class Reads(Protocol):
@@ -97,12 +104,14 @@ def compile_source(source: Source, cache: CompileCache, catalogue: Catalogue, wa
     """What the files of `source` that match the globs `wanted` hold. Raises Invalid where there is no snapshot."""
     finish = source.begin(wanted)
     known = cache.load(catalogue.digest)
+    validator = None if known else _prepared(catalogue)  # the source lists its files meanwhile
     snapshot = finish()
-    fresh = _compile_files(source, [file for file in snapshot.files if file not in known], catalogue)
-    current = {file: known[file] if file in known else fresh.resources[file] for file in snapshot.files}
+    fresh = _compile_files(source, [file for file in snapshot.files if file not in known], catalogue, validator)
+    current = [known[file] if file in known else fresh.resources[file] for file in snapshot.files]
     if fresh.resources:
-        cache.store(catalogue.digest, {file: entry for file, entry in current.items() if file not in fresh.findings})
-    resources = [resource for entry in current.values() for resource in entry]
+        entries = zip(snapshot.files, current, strict=True)
+        cache.store(catalogue.digest, {file: entry for file, entry in entries if file not in fresh.findings})
+    resources = [resource for entry in current for resource in entry]
     findings = tuple(finding for findings in fresh.findings.values() for finding in findings)
     return Compilation(snapshot, resources, findings, fresh.broken)
 
@@ -110,7 +119,7 @@ def compile_source(source: Source, cache: CompileCache, catalogue: Catalogue, wa
 def _assemble(own: Compilation, family: Family, cache: CompileCache, catalogue: Catalogue) -> Compiled:
     revision, schemas = own.snapshot.revision, catalogue.digest
     whole = f"{revision.tree} {schemas}{family.pins}"
-    if cache.recall(whole) == "sound" and not errors(family.findings):
+    if not errors(family.findings) and _is_sound(whole, own, family, cache, catalogue):
         known = assemble_again(family.resources, revision, schemas)
         return Compiled(known, family.findings, own.snapshot, family.texts)
     desired, across = assemble(family.resources, revision, schemas)
@@ -118,9 +127,32 @@ def _assemble(own: Compilation, family: Family, cache: CompileCache, catalogue: 
     across = tuple(finding for finding in across if not _hidden(finding, (*own.broken, *family.broken), family.lost))
     within = (*own.findings, *locate_in(across, family.texts))
     if not (*within, *errors(family.findings)):
-        cache.remember(whole, "sound")
+        cache.remember(whole, SOUND)
+        cache.remember(_structure(family.resources, catalogue), SOUND)
     diagnostics = (*family.findings, *within)
     return Compiled(None if errors(diagnostics) else desired, diagnostics, own.snapshot, family.texts)
+
+
+def _is_sound(whole: str, own: Compilation, family: Family, cache: CompileCache, catalogue: Catalogue) -> bool:
+    """Whether nothing was wrong before in the same files, or in others that are the same to all that is asked across
+    files."""
+    if cache.recall(whole) == SOUND:
+        return True
+    return not own.findings and cache.recall(_structure(family.resources, catalogue)) == SOUND
+
+
+def _structure(resources: Iterable[Resource], catalogue: Catalogue) -> str:
+    """A digest of all that can be wrong across files: which addresses there are, what each refers to, and what those
+    say that claim something."""
+    claiming = claiming_kinds(catalogue)
+    text = "\n".join(
+        [
+            f"{r.address} {r.state if r.kind in claiming else ''} {r.fingerprint if r.kind in claiming else ''} "
+            f"{links_text(r.references)}"
+            for r in resources
+        ]
+    )
+    return f"structure {blake2b(text.encode(), digest_size=20).hexdigest()} {catalogue.digest}"
 
 
 def _hidden(finding: Diagnostic, broken: Iterable[bytes], lost: tuple[str, ...]) -> bool:
@@ -132,13 +164,23 @@ def _hidden(finding: Diagnostic, broken: Iterable[bytes], lost: tuple[str, ...])
     return finding.address.startswith(lost) or any(name in data for data in broken)
 
 
-def _compile_files(source: Source, files: Sequence[SourceFile], catalogue: Catalogue) -> _Fresh:
+def _prepared(catalogue: Catalogue) -> Validator:
+    from reconciler.compiler.validate import Validator
+
+    validator = Validator(catalogue)
+    validator.prepare()
+    return validator
+
+
+def _compile_files(
+    source: Source, files: Sequence[SourceFile], catalogue: Catalogue, validator: Validator | None
+) -> _Fresh:
     if not files:
         return _Fresh({}, {}, ())
     from reconciler.compiler.compile import compile_file
     from reconciler.compiler.validate import Validator
 
-    validator = Validator(catalogue)
+    validator = validator or Validator(catalogue)
     plain_kinds = [kind for kind in catalogue.kinds.values() if kind.files]
     contents = source.read([file.path for file in files])
     resources: dict[SourceFile, tuple[Resource, ...]] = {}

@@ -49,7 +49,7 @@ def find_drift(
     desired = (settled.desired or compiled.desired).resources
     among = choose(words, desired.keys() | records.keys(), catalogue)
     visible = settled.visible
-    looked = look([visible[address] for address in among if address in visible], catalogue, driver_for)
+    looked = look({address: visible[address] for address in among if address in visible}, catalogue, driver_for)
     sides = Sides(desired, records, {seen.address: seen for seen in looked.observations})
     return Found(
         compare(sides, among, catalogue), len(among), (*compiled.diagnostics, *settled.diagnostics, *looked.problems)

@@ -7,11 +7,12 @@ that fails leaves the rest running, but for what depends on it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import NamedTuple
 
 from reconciler.engine.calls import Call, Calls, Ended
+from reconciler.engine.keys import Keys
 from reconciler.engine.records import NOTHING, after_failure, after_success, intent
 from reconciler.engine.schedule import Schedule
 from reconciler.model.address import Address
@@ -58,6 +59,7 @@ class Executor:
         self._steps = plan.steps
         self._schedule = Schedule(plan.steps, queue=lambda step: self._changes[step.address].driver)
         self._run = run
+        self._keys = Keys(run.id)
         self._records = {address: records[address] for address in self._changes if address in records}
         self._writer = writer
         self._driver_for = driver_for
@@ -76,6 +78,7 @@ class Executor:
         """Runs the plan to its end, or to the next safe point after `control.stop` says so. Raises StateError where the
         state can no longer be written, once what runs has ended and what can still be recorded of it is."""
         began = self._clock.monotonic()
+        self._keys = Keys(self._run.id, control.unsettled)
         self._emit(RunStarted(len(self._steps)))
         self._writer.begin(self._run)
         try:
@@ -101,7 +104,7 @@ class Executor:
         acting = [call for call in calls if call.driver.acts]
         if acting:
             self._record()
-            self._writer.intend([self._intent(step) for call in acting for step in call.steps])
+            self._writer.intend([intent for call in acting for intent in self._intents(call)])
         for call in calls:
             for step in call.steps:
                 self._tell(StepStarted(step))
@@ -133,28 +136,26 @@ class Executor:
         transitions = tuple(self._transition(step) for step in steps)
         return Call(queue, self._driver_for(queue), steps, transitions, self._clock.monotonic())
 
-    def _intent(self, step: Step) -> Intent:
-        current = self._records.get(step.address)
-        return intent(self._changes[step.address], step, self._key(step), current, self._run.commit)
+    def _intents(self, call: Call) -> Iterator[Intent]:
+        for step, transition in zip(call.steps, call.transitions, strict=True):
+            current = self._records.get(step.address)
+            yield intent(self._changes[step.address], step, transition.key, current, self._run.commit)
 
     def _transition(self, step: Step) -> Transition:
         change = self._changes[step.address]
-        record = self._records.get(step.address)
+        current = self._records.get(step.address, NOTHING)
         after = change.after
         return Transition(
-            key=self._key(step),
+            key=self._keys.of(step, change, current),
             address=step.address,
             kind=change.kind,
             verb=step.verb,
             source=step.source,
             target=step.target,
-            old=record.manifest if record else b"",
+            old=current.manifest,
             new=after.manifest if after else b"",
             timeout=step.timeout,
         )
-
-    def _key(self, step: Step) -> str:
-        return f"{self._run.id}/{step.number}"
 
     def _settle(self, ended: Sequence[Ended]) -> None:
         """Takes in what came of each call. What a driver did to the world is recorded at once; of drivers that do

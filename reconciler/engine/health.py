@@ -57,7 +57,9 @@ def _without_asking(record: Record, catalogue: Catalogue) -> Health | None:
 def _lanes(records: Iterable[Record], catalogue: Catalogue, driver_for: DriverFor) -> Iterator[_Lane]:
     """One lane a component: to ask is to look, which any driver can do many times at once. One lane for all of a driver
     that has nothing to look at."""
-    for name, group in by_driver(records, catalogue).items():
+    by_address = {record.address: record for record in records}
+    for name, addresses in by_driver(by_address, catalogue).items():
+        group = [by_address[address] for address in addresses]
         try:
             driver = driver_for(name)
         except Invalid as error:

@@ -83,9 +83,10 @@ def _hosts(catalogue: Catalogue) -> dict[str, str]:
 def _in_use(resources: Mapping[Address, Resource], records: Mapping[Address, Record], catalogue: Catalogue) -> bool:
     """Whether there is a node, or a component that asks for one."""
     nodes, needles = _hosts(catalogue), {kind: f'"{field}":'.encode() for kind, field in _fields(catalogue).items()}
+    heads = tuple(f"{name.lower()}/" for name in nodes)
     return any(
         r.kind in nodes or (r.kind in needles and needles[r.kind] in r.manifest) for r in resources.values()
-    ) or any(record.kind in nodes for record in records.values())
+    ) or any(address.rpartition(":")[2].startswith(heads) for address in records)
 
 
 def _unfit_nodes(

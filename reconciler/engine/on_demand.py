@@ -37,7 +37,7 @@ def on_demand(
     problems = [move for move in moves if isinstance(move, Diagnostic)]
     if problems:
         raise Invalid(*problems)
-    changes, steps = arrange(move for move in moves if isinstance(move, Move))
+    changes, steps = arrange((move for move in moves if isinstance(move, Move)), {}, records)
     return Plan(
         options=Options(),
         base=Base(recorded.lineage, recorded.serial),

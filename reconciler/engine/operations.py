@@ -10,16 +10,18 @@ from reconciler.engine.planning import explain, observe
 from reconciler.model.diagnostics import Diagnostics
 from reconciler.model.kind import Catalogue
 from reconciler.model.plan import Mode, Options, Plan
+from reconciler.model.record import RecordedState
 from reconciler.model.settings import Settings
 from reconciler.planner.build import build
-from reconciler.ports import Clock, CompileCache, DriverFor, Source, StateStore
+from reconciler.ports import Clock, CompileCache, DriverFor, Moved, Source, StateStore
 
 
 class Request(NamedTuple):
-    """What to plan, and whether to look at the world first."""
+    """What to plan, and whether to look at the world first. `whole` asks for a plan that names what stays as it is."""
 
     options: Options
     refresh: bool = True
+    whole: bool = False
 
 
 class Planned(NamedTuple):
@@ -46,12 +48,19 @@ def plan(
     compiled = compile_desired(source, cache, catalogue, settings.registry, look=request.refresh)
     if compiled.desired is None:
         return Planned(None, explain(compiled.diagnostics, store))
-    recorded = store.load()
-    settled = settle(compiled, recorded.records, settings, catalogue, driver_for, request.refresh)
-    if settled.desired is None and request.options.mode is Mode.NORMAL:
-        return Planned(None, (*compiled.diagnostics, *settled.diagnostics))
-    visible = recorded._replace(records=settled.visible)
-    observations = observe(visible, catalogue, driver_for) if request.refresh else ()
-    desired = settled.desired or compiled.desired
-    made, diagnostics = build(desired, recorded, observations, catalogue, request.options, settings.guards, clock.now())
-    return Planned(made, (*compiled.diagnostics, *settled.diagnostics, *diagnostics))
+    asked = compiled.desired
+
+    def against(recorded: RecordedState) -> Planned:
+        settled = settle(compiled, recorded.records, settings, catalogue, driver_for, request.refresh)
+        told = (*compiled.diagnostics, *settled.diagnostics)
+        if settled.desired is None and request.options.mode is Mode.NORMAL:
+            return Planned(None, told)
+        seen = observe(settled.visible, catalogue, driver_for) if request.refresh else ()
+        desired, limits, now = settled.desired or asked, settings.guards, clock.now()
+        made, found = build(desired, recorded, seen, catalogue, request.options, limits, now, request.whole)
+        return Planned(made, (*told, *found))
+
+    try:
+        return against(store.survey())
+    except Moved:
+        return against(store.load())

@@ -7,9 +7,10 @@ from functools import partial
 from typing import NamedTuple
 
 from reconciler.engine.asking import NoAnswer, ask_all
+from reconciler.model.address import Address
 from reconciler.model.diagnostics import Diagnostic, Diagnostics, Invalid
 from reconciler.model.kind import Catalogue
-from reconciler.model.record import Observation, Record, RecordedState
+from reconciler.model.record import Observation, Record
 from reconciler.planner.build import explain_dangling
 from reconciler.ports import Driver, DriverFor, StateStore
 
@@ -31,23 +32,27 @@ def explain(diagnostics: Diagnostics, store: StateStore) -> Diagnostics:
     return diagnostics
 
 
-def observe(recorded: RecordedState, catalogue: Catalogue, driver_for: DriverFor) -> tuple[Observation, ...]:
-    """What the drivers see of everything recorded. Raises Invalid with all drivers that cannot look."""
-    looked = look(recorded.records.values(), catalogue, driver_for)
+def observe(records: Mapping[Address, Record], catalogue: Catalogue, driver_for: DriverFor) -> tuple[Observation, ...]:
+    """What the drivers see of `records`. Raises Invalid with all drivers that cannot look."""
+    looked = look(records, catalogue, driver_for)
     if looked.problems:
         raise Invalid(*looked.problems)
     return looked.observations
 
 
-def look(records: Iterable[Record], catalogue: Catalogue, driver_for: DriverFor) -> Looked:
-    """What the drivers see of `records`: one call a driver, all at once, each with a limit of time."""
+def look(records: Mapping[Address, Record], catalogue: Catalogue, driver_for: DriverFor) -> Looked:
+    """What the drivers that act on the world see of `records`: one call a driver, all at once, each with a limit of
+    time. The records of others are not even read."""
     drivers: list[tuple[Driver, Sequence[Record]]] = []
     problems: list[Diagnostic] = []
-    for name, group in by_driver(records, catalogue).items():
+    for name, addresses in by_driver(records, catalogue).items():
         try:
-            drivers.append((driver_for(name), group))
+            driver = driver_for(name)
         except Invalid as error:
             problems += error.diagnostics
+        else:
+            if driver.acts:
+                drivers.append((driver, [records[address] for address in addresses]))
     looked = _look_with(drivers)
     return Looked(looked.observations, (*problems, *looked.problems))
 
@@ -60,14 +65,14 @@ def observe_with(driver: Driver, records: Sequence[Record]) -> Iterable[Observat
     return observations
 
 
-def by_driver(records: Iterable[Record], catalogue: Catalogue) -> Mapping[str, list[Record]]:
-    """The records of each driver; those of a kind that no schema describes are left out."""
-    by_kind: dict[str, list[Record]] = {}
-    for record in records:
-        by_kind.setdefault(record.kind, []).append(record)
-    drivers: dict[str, list[Record]] = {}
-    for name, group in by_kind.items():
-        kind = catalogue.kinds.get(name.lower())
+def by_driver(addresses: Iterable[Address], catalogue: Catalogue) -> Mapping[str, list[Address]]:
+    """The components of each driver; those of a kind that no schema describes are left out."""
+    by_kind: dict[str, list[Address]] = {}
+    for address in addresses:
+        by_kind.setdefault(address.partition("/")[0], []).append(address)
+    drivers: dict[str, list[Address]] = {}
+    for head, group in by_kind.items():
+        kind = catalogue.kinds.get(head.rpartition(":")[2])
         if kind is not None:
             drivers.setdefault(kind.driver, []).extend(group)
     return drivers

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from enum import Enum
 from typing import NamedTuple
 
+from reconciler.engine.keys import died, run_of
 from reconciler.engine.nodes import where
 from reconciler.engine.planning import observe_with
 from reconciler.engine.records import taken_back
@@ -44,8 +45,8 @@ class Recovered(NamedTuple):
 
     @property
     def run(self) -> str:
-        """The id of the run that died."""
-        return self.intent.key.rpartition("/")[0]
+        """The id of the run that died, the first one where several did."""
+        return run_of(self.intent)
 
 
 def recover(
@@ -130,7 +131,7 @@ def _write(one: Recovered) -> Write:
     intent = one.intent
     if one.verdict is Verdict.FINISHED:
         return Write(intent.address, intent.after, VERB)
-    error = f"the run {one.run} died while it carried out {intent.verb}; what is there does not match"
+    error = died(intent)
     return Write(intent.address, taken_back(intent, error), VERB, error)
 
 

@@ -6,20 +6,16 @@ from reconciler.model.diagnostics import Diagnostic, Invalid
 from reconciler.ports import StateStore
 
 
-def commit_at(store: StateStore, serial: int) -> str:
+def commit_by(store: StateStore, serial: int) -> str:
     """The commit that was applied last by the time that the state had `serial`. Raises Invalid where there is none.
 
     Costs a query for each run since then.
     """
-    if serial > store.load().serial:
-        raise Invalid(_unknown(f"The state never had the serial {serial}"))
     for past in store.runs():
         changes = (event for event in store.events(run=past.run.id) if event.address)
         first = next(changes, None) if past.run.commit else None
         if first is not None and first.serial <= serial:
             return past.run.commit
-    raise Invalid(_unknown(f"No commit had been applied by the serial {serial}"))
-
-
-def _unknown(summary: str) -> Diagnostic:
-    return Diagnostic("moment-unknown", summary, hint="`ureg runs list` tells what was applied, and from which commit.")
+    summary = f"No commit had been applied by the serial {serial}"
+    hint = "`ureg runs list` tells what was applied, and from which commit."
+    raise Invalid(Diagnostic("moment-unknown", summary, hint=hint))

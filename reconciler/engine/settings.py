@@ -9,12 +9,15 @@ from typing import NamedTuple
 from reconciler.model.diagnostics import Diagnostic, Invalid
 from reconciler.model.settings import Settings
 
+DEFAULTS = Settings()
+
 
 class Knob(NamedTuple):
     """One setting as it can be given outside of the file: `name` is its flag ("guards-max-deletes")."""
 
     name: str
     text: str
+    default: str | int
     put: Callable[[Settings, str], Settings]
 
     @property
@@ -22,22 +25,43 @@ class Knob(NamedTuple):
         return "UREG_" + self.name.upper().replace("-", "_")
 
 
+_INSIDE = re.compile(r"\.?\w[\w.-]*(/\.?\w[\w.-]*)*", re.ASCII)
+
 KNOBS = (
-    Knob("registry", "Folder of the manifests.", lambda s, v: s._replace(registry=v)),
-    Knob("schemas", "Folder of the registry's own kinds.", lambda s, v: s._replace(schemas=v)),
-    Knob("state", "File of the recorded state, or the URL of a PostgreSQL database.", lambda s, v: s._replace(state=v)),
-    Knob("output", "Folder that drivers render into.", lambda s, v: s._replace(output=v)),
-    Knob("runtime", "Folder for what is installed and what runs.", lambda s, v: s._replace(runtime=v)),
-    Knob("parallelism", "How many verbs may run at once.", lambda s, v: s._replace(parallelism=_count(v, 1))),
+    Knob("registry", "Folder of the manifests.", DEFAULTS.registry, lambda s, v: s._replace(registry=_inside(v))),
+    Knob(
+        "schemas", "Folder of the registry's own kinds.", DEFAULTS.schemas, lambda s, v: s._replace(schemas=_inside(v))
+    ),
+    Knob(
+        "state",
+        "File of the recorded state, or the URL of a PostgreSQL database.",
+        DEFAULTS.state,
+        lambda s, v: s._replace(state=v),
+    ),
+    Knob("output", "Folder that drivers render into.", DEFAULTS.output, lambda s, v: s._replace(output=_inside(v))),
+    Knob(
+        "runtime",
+        "Folder for what is installed and what runs.",
+        DEFAULTS.runtime,
+        lambda s, v: s._replace(runtime=_inside(v)),
+    ),
+    Knob(
+        "parallelism",
+        "How many verbs may run at once.",
+        DEFAULTS.parallelism,
+        lambda s, v: s._replace(parallelism=_count(v, 1, 256)),
+    ),
     Knob(
         "guards-max-deletes",
         "More deletes than this stop an apply.",
+        DEFAULTS.guards.max_deletes,
         lambda s, v: s._replace(guards=s.guards._replace(max_deletes=_count(v, 0))),
     ),
     Knob(
         "guards-max-delete-percent",
         "Deletes of more than this share of what is recorded stop an apply.",
-        lambda s, v: s._replace(guards=s.guards._replace(max_delete_percent=_count(v, 0))),
+        DEFAULTS.guards.max_delete_percent,
+        lambda s, v: s._replace(guards=s.guards._replace(max_delete_percent=_count(v, 0, 100))),
     ),
 )
 
@@ -58,7 +82,16 @@ def _put(knob: Knob, settings: Settings, value: str, name: str) -> Settings:
         raise Invalid(Diagnostic("setting-invalid", f"{name} cannot be {value!r}", detail=str(error))) from error
 
 
-def _count(text: str, least: int) -> int:
-    if not re.fullmatch(r"[0-9]{1,9}", text) or int(text) < least:
-        raise ValueError(f"It must be a whole number of at least {least}.")
+def _inside(folder: str) -> str:
+    path = folder.removesuffix("/")
+    if not _INSIDE.fullmatch(path):
+        raise ValueError(
+            "It must be a path below the registry's root, with plain names between slashes: no .. and no leading slash."
+        )
+    return path
+
+
+def _count(text: str, least: int, most: int = 999_999_999) -> int:
+    if not re.fullmatch(r"[0-9]{1,9}", text) or not least <= int(text) <= most:
+        raise ValueError(f"It must be a whole number from {least} to {most:,}.")
     return int(text)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from hashlib import blake2b
 from typing import Annotated, Any
 
 import orjson
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
+from reconciler.compiler.manifest import fingerprint
 from reconciler.model.address import Address, parse_address
 from reconciler.model.diagnostics import Diagnostic, Invalid
 from reconciler.model.record import Record, RecordedState, Status
@@ -90,7 +90,7 @@ class _Resource(_Strict):
             kind=self.kind,
             state=self.state,
             status=self.status,
-            fingerprint=blake2b(manifest, digest_size=20).hexdigest() if manifest else self.fingerprint,
+            fingerprint=fingerprint(manifest) if manifest else self.fingerprint,
             manifest=manifest,
             references=orjson.dumps(self.dependencies),
             source=self.source,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, NamedTuple
 
@@ -72,8 +71,7 @@ class Side(NamedTuple):
         return value
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(NamedTuple):
     """One component's part of a plan.
 
     `before` is None for a component that is not recorded, `after` None for one that is to go. `verbs` are what its

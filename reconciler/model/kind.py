@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -69,6 +69,38 @@ class Field(NamedTuple):
 NO_FIELDS = Field(properties={})
 
 
+def has_sensitive(field: Field) -> bool:
+    """Whether anything at or below `field` is sensitive."""
+    return only_sensitive(field) is not NO_FIELDS
+
+
+def only_sensitive(field: Field) -> Field:
+    """The part of `field` that leads to sensitive places; NO_FIELDS where there are none."""
+    return Field({}, sensitive=True) if field.sensitive else _below(field, only_sensitive)
+
+
+def only_references(field: Field) -> Field:
+    """The part of `field` that leads to references; NO_FIELDS where there are none."""
+    below = _below(field, only_references)
+    return below._replace(references=field.references) if field.references else below
+
+
+def _below(field: Field, part: Callable[[Field], Field]) -> Field:
+    """`field` with nothing but the `part` of each field below it."""
+    below = {name: part(one) for name, one in field.properties.items()}
+    items = part(field.items) if field.items else NO_FIELDS
+    additional = part(field.additional) if field.additional else NO_FIELDS
+    if additional is NO_FIELDS:
+        below = {name: one for name, one in below.items() if one is not NO_FIELDS}
+    if not below and items is NO_FIELDS and additional is NO_FIELDS:
+        return NO_FIELDS
+    return Field(below, _or_none(items), _or_none(additional))
+
+
+def _or_none(field: Field) -> Field | None:
+    return None if field is NO_FIELDS else field
+
+
 class Kind(NamedTuple):
     """`name` as in manifests ("GridNode"), `slug` as in addresses ("gridnode").
 
@@ -83,9 +115,14 @@ class Kind(NamedTuple):
     driver: str
     lifecycle: Lifecycle
     files: str
-    fields: Field
+    read_fields: Callable[[], Field]
     schema: Mapping[str, Any]
     schema_path: str
+
+    @property
+    def fields(self) -> Field:
+        """What the annotations say of its documents. They are read when they are first asked for."""
+        return self.read_fields()
 
     @property
     def manifest_fields(self) -> Field:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -32,8 +31,7 @@ class Step(NamedTuple):
     timeout: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
+class Options(NamedTuple):
     """What the user asked a plan to be."""
 
     mode: Mode = Mode.NORMAL
@@ -56,12 +54,11 @@ class Guard(NamedTuple):
     message: str
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(NamedTuple):
     """Everything an apply needs, and nothing that it would have to look up.
 
-    `changes` are in dependency order and never no-ops; `unchanged` are the records that stay as they are. `drift` is
-    what the drivers saw that differs from the record. `created_at` is RFC 3339, in UTC.
+    `changes` are in dependency order and never no-ops; `unchanged` are the records that stay as they are, where a whole
+    plan was asked for. `drift` is what the drivers saw that differs from the record. `created_at` is RFC 3339, in UTC.
     """
 
     options: Options

@@ -51,11 +51,18 @@ class Record(NamedTuple):
 
 
 class RecordedState(NamedTuple):
-    """A whole state: `lineage` names its line of descent, `serial` grows by one with every write."""
+    """A whole state: `lineage` names its line of descent, `serial` grows by one with every write. `marks` holds the
+    mark of each record where that is known without reading it."""
 
     lineage: str
     serial: int
     records: Mapping[Address, Record]
+    marks: Mapping[Address, str] | None = None
+
+
+def mark(fingerprint: str, state: str, status: str = "ok") -> str:
+    """One text for what says whether a component is as it is asked for: two with the same mark are."""
+    return f"{fingerprint} {state}" if status == "ok" else f"{fingerprint} {state} {status}"
 
 
 class Seen(NamedTuple):

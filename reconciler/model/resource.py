@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import orjson
 
 from reconciler.model.address import Address, parse_address
 from reconciler.model.diagnostics import Location, Pointer
+
+_FEW = 8
 
 
 class SourceFile(NamedTuple):
@@ -54,6 +56,59 @@ class Reference(NamedTuple):
     pointer: Pointer
 
 
+class Links(Sequence[Reference]):
+    """References that stay JSON (`text`, as `links_text` makes it) until they are asked for."""
+
+    __slots__ = ("_found", "text")
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self._found: tuple[Reference, ...] | None = None
+
+    def _read(self) -> tuple[Reference, ...]:
+        if self._found is None:
+            pairs = orjson.loads(self.text)
+            self._found = tuple([Reference(target, tuple(pointer)) for target, pointer in pairs])
+        return self._found
+
+    def __bool__(self) -> bool:
+        return self.text != "[]"
+
+    def __len__(self) -> int:
+        return len(self._read())
+
+    def __iter__(self) -> Iterator[Reference]:
+        return iter(self._read())
+
+    def __getitem__(self, index: Any) -> Any:
+        return self._read()[index]
+
+    def __eq__(self, other: object) -> bool:
+        return self._read() == (other._read() if isinstance(other, Links) else other)
+
+    def __hash__(self) -> int:
+        return hash(self._read())
+
+
+def links_text(references: Sequence[Reference]) -> str:
+    """`references` as JSON."""
+    return references.text if isinstance(references, Links) else orjson.dumps([tuple(r) for r in references]).decode()
+
+
+def mention(targets: Collection[Address]) -> Callable[[Sequence[Reference]], bool]:
+    """A test of references: False where they surely name none of `targets`. For a few of these it costs less than
+    reading."""
+    if len(targets) > _FEW:
+        return bool
+    names = [orjson.dumps(target).decode() for target in targets]
+
+    def mentioned(references: Sequence[Reference]) -> bool:
+        text = links_text(references) if references else ""
+        return any(name in text for name in names)
+
+    return mentioned
+
+
 class Resource(NamedTuple):
     """A validated manifest.
 
@@ -66,7 +121,7 @@ class Resource(NamedTuple):
     state: str
     fingerprint: str
     manifest: bytes
-    references: tuple[Reference, ...]
+    references: Sequence[Reference]
     path: str
     document: int
     line: int

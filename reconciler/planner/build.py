@@ -11,7 +11,7 @@ from reconciler.model.change import Action
 from reconciler.model.diagnostics import Diagnostic, Diagnostics
 from reconciler.model.kind import Catalogue, Kind
 from reconciler.model.plan import Base, Guard, Mode, Options, Plan
-from reconciler.model.record import Observation, RecordedState, Status
+from reconciler.model.record import Observation, RecordedState, mark
 from reconciler.model.resource import DesiredState
 from reconciler.planner.decide import Case, Move, decide
 from reconciler.planner.drift import differs
@@ -27,6 +27,7 @@ class _Scene(NamedTuple):
 
     resources: Resources
     records: Records
+    marks: Mapping[Address, str]
     seen: Mapping[Address, Observation]
     catalogue: Catalogue
     options: Options
@@ -44,19 +45,21 @@ def build(
     options: Options,
     guards: settings.Guards,
     created_at: str,
+    whole: bool = True,
 ) -> tuple[Plan | None, Diagnostics]:
     """The plan that leads from `recorded`, as corrected by `observations`, to `desired`; None beside any error.
 
-    Costs next to nothing for a component that stays as it is. `created_at` is RFC 3339, in UTC.
+    Costs next to nothing for a component that stays as it is; only a `whole` plan names these. `created_at` is RFC
+    3339, in UTC.
     """
     unknown = unknown_addresses(desired.resources, recorded.records, options)
     if unknown:
         return None, unknown
-    scene = _scene(desired, recorded.records, observations, catalogue, options)
+    scene = _scene(desired, recorded, observations, catalogue, options)
     moves, problems = _moves(scene)
     if problems:
         return None, problems
-    changes, steps = arrange(moves)
+    changes, steps = arrange(moves, scene.resources, scene.records)
     changed = {change.address for change in changes}
     plan = Plan(
         options=options,
@@ -65,7 +68,7 @@ def build(
         schemas=desired.schemas,
         changes=changes,
         steps=steps,
-        unchanged=tuple([scene.records[address] for address in sorted(scene.records) if address not in changed]),
+        unchanged=tuple([scene.records[a] for a in sorted(scene.records) if a not in changed]) if whole else (),
         drift=tuple([(scene.records[address], scene.seen[address]) for address in sorted(scene.seen)]),
         guards=_guards(scene, moves, guards),
         created_at=created_at,
@@ -93,13 +96,15 @@ def _as_delete(finding: Diagnostic) -> Diagnostic:
 
 def _scene(
     desired: DesiredState,
-    records: Records,
+    recorded: RecordedState,
     observations: Iterable[Observation],
     catalogue: Catalogue,
     options: Options,
 ) -> _Scene:
     resources = {} if options.mode is Mode.DESTROY else desired.resources
-    scene = _Scene(resources, records, {}, catalogue, options, select(resources, records, options))
+    records = recorded.records
+    marks = recorded.marks or {a: mark(r.fingerprint, r.state, r.status) for a, r in records.items()}
+    scene = _Scene(resources, records, marks, {}, catalogue, options, select(resources, records, options))
     seen = {
         observation.address: observation
         for observation in observations
@@ -111,11 +116,11 @@ def _scene(
 
 
 def _moves(scene: _Scene) -> tuple[Sequence[Move], Diagnostics]:
-    touched = [] if scene.options.mode is Mode.REFRESH_ONLY else _touched(scene)
+    touched = set() if scene.options.mode is Mode.REFRESH_ONLY else _touched(scene)
     if not touched:
         return (), ()
-    needed_by = dependents(scene.resources, scene.records)
-    decisions = _decisions(scene, touched, needed_by)
+    needed_by = dependents(scene.resources, scene.records, touched)
+    decisions = _decisions(scene, sorted(filter(scene.includes, touched)), needed_by)
     problems = tuple(decision for decision in decisions if isinstance(decision, Diagnostic))
     moves = [decision for decision in decisions if isinstance(decision, Move)]
     return moves, problems or referenced_deletes(
@@ -127,21 +132,14 @@ def _moves(scene: _Scene) -> tuple[Sequence[Move], Diagnostics]:
     )
 
 
-def _touched(scene: _Scene) -> Sequence[Address]:
-    """The addresses, sorted, of which it takes more than a look at the fingerprint to say what happens to them."""
-    records = scene.records
-    suspects = {*scene.seen, *scene.options.replace}
-    touched = [
-        address
-        for address, resource in scene.resources.items()
-        if (record := records.get(address)) is None
-        or record.fingerprint != resource.fingerprint
-        or record.state != resource.state
-        or record.status != Status.OK
-        or address in suspects
-    ]
-    touched += records.keys() - scene.resources.keys()
-    return sorted(filter(scene.includes, touched))
+def _touched(scene: _Scene) -> Set[Address]:
+    """The addresses of which it takes more than a look at the mark to say what happens to them."""
+    marks = scene.marks
+    wanted = [(address, mark(r.fingerprint, r.state)) for address, r in scene.resources.items()]
+    touched = {address for address, asked in wanted if marks.get(address) != asked}
+    touched |= marks.keys() - scene.resources.keys()
+    touched |= {address for address in (*scene.seen, *scene.options.replace) if address in scene.resources}
+    return touched
 
 
 def _decisions(

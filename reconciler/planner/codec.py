@@ -10,7 +10,6 @@ from __future__ import annotations
 import hmac
 import re
 from collections.abc import Mapping
-from dataclasses import replace
 from hashlib import sha256
 from typing import Any, NamedTuple
 
@@ -94,7 +93,7 @@ def _validated(content: bytes) -> SavedPlan:
 
     try:
         saved = TypeAdapter(SavedPlan).validate_json(content, strict=True, extra="forbid")
-        plan = replace(saved.plan, changes=tuple(_with_values(change) for change in saved.plan.changes))
+        plan = saved.plan._replace(changes=tuple(_with_values(change) for change in saved.plan.changes))
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         place = ".".join(map(str, first["loc"]))
@@ -127,7 +126,7 @@ def _with_values(change: Change) -> Change:
     if not change.differences:
         return change
     found = tuple(d._replace(before=_unboxed(d.before), after=_unboxed(d.after)) for d in change.differences)
-    return replace(change, differences=found)
+    return change._replace(differences=found)
 
 
 def _unboxed(value: Any) -> Any:

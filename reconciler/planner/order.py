@@ -4,16 +4,19 @@ Each change has up to two parts. What is taken down (a delete, the first half of
 depends on is taken down. What is brought up (a create, an update, the second half of a replace) goes after what its
 manifest depends on was brought up. A delete also waits for each component that an update leads away from it.
 
+Dependencies also count across components that stay as they are: such a one is a relay, a part without steps that hands
+on what it waits for.
+
 These rules make no cycle, since the parts fall into three ranks and wait only for their own rank or an earlier one:
 what is taken down at once; what is brought up; the deletes that wait for someone to move away. For that, such a late
-delete does not hold up the replacement of what it depends on: like a component that does not change, it stays.
+delete does not hold up the replacement of what it depends on, nor what lies behind a relay.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from heapq import heappop, heappush
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from reconciler.model.address import Address
 from reconciler.model.change import Action, Change
@@ -21,12 +24,21 @@ from reconciler.model.lifecycle import ABSENT
 from reconciler.model.plan import Step
 from reconciler.planner.decide import Move
 from reconciler.planner.route import Route
+from reconciler.planner.select import Records, Resources
+
+_MOST_RELAYED = 64
+"""A relay hands on at most this many waits, so that the cost grows with the dependencies and not with their square."""
+
+_Needs: TypeAlias = tuple[Address, ...]
 
 
 class _Part(NamedTuple):
-    change: Change
-    start: str
-    verbs: Route
+    """One half of a change; without a change it is a relay. `needs` is what its manifest or its record depends on."""
+
+    needs: _Needs
+    change: Change | None = None
+    start: str = ""
+    verbs: Route = ()
 
 
 class _Graph(NamedTuple):
@@ -37,34 +49,65 @@ class _Graph(NamedTuple):
     down: dict[Address, int]
     up: dict[Address, int]
 
-    def add(self, side: dict[Address, int], part: _Part) -> None:
-        side[part.change.address] = len(self.parts)
+    def add(self, side: dict[Address, int], address: Address, part: _Part) -> None:
+        side[address] = len(self.parts)
         self.parts.append(part)
         self.waits.append(set())
 
+    def deletes(self, address: Address) -> bool:
+        number = self.down.get(address)
+        change = None if number is None else self.parts[number].change
+        return change is not None and change.action is Action.DELETE
 
-def arrange(moves: Iterable[Move]) -> tuple[tuple[Change, ...], tuple[Step, ...]]:
-    """The changes in dependency order, deletes last, and their steps. The order of `moves` does not matter."""
-    graph = _split(sorted(moves, key=lambda move: move.change.address))
+
+def arrange(
+    moves: Iterable[Move], resources: Resources, records: Records
+) -> tuple[tuple[Change, ...], tuple[Step, ...]]:
+    """The changes in dependency order, deletes last, and their steps. The order of `moves` does not matter.
+
+    `resources` and `records` tell what the components without a move depend on. The cost is linear in what is reached
+    from the moves.
+    """
+    graph = _split(sorted(moves, key=lambda move: move.change.address), resources, records)
     _let_up_wait(graph)
     _let_down_wait(graph, _late_deletes(graph))
     order = _sorted(graph.waits)
     up = set(graph.up.values())
-    brought = [graph.parts[number].change for number in order if number in up]
-    deleted = [graph.parts[number].change for number in order if graph.parts[number].change.action is Action.DELETE]
-    return (*brought, *deleted), _steps(graph, order)
+    changes = [(number, change) for number in order if (change := graph.parts[number].change)]
+    brought = [change for number, change in changes if number in up]
+    deleted = [change for _, change in changes if change.action is Action.DELETE]
+    return (*brought, *deleted), _steps(graph.parts, _without_relays(graph, order), order)
 
 
-def _split(moves: Iterable[Move]) -> _Graph:
+def _split(moves: Sequence[Move], resources: Resources, records: Records) -> _Graph:
+    """The parts of all moves, and the relays between them. Relays come first, since the order does not show them."""
     graph = _Graph([], [], {}, {})
-    for change, verbs in moves:
-        start = change.before.state if change.before else ABSENT
-        cut = _length_down(change, verbs)
+    cuts = [_length_down(change, verbs) for change, verbs in moves]
+    down = {move.change.address: _recorded(move.change) for move, cut in zip(moves, cuts, strict=True) if cut}
+    up = {change.address: change.after.dependencies for change, _ in moves if change.after}
+    for address, needs in _between(down, records).items():
+        graph.add(graph.down, address, _Part(needs))
+    for address, needs in _between(up, resources).items():
+        graph.add(graph.up, address, _Part(needs))
+    for (change, verbs), cut in zip(moves, cuts, strict=True):
+        address, start = change.address, change.before.state if change.before else ABSENT
         if cut:
-            graph.add(graph.down, _Part(change, start, verbs[:cut]))
-        if change.after:
-            graph.add(graph.up, _Part(change, ABSENT if cut else start, verbs[cut:]))
+            graph.add(graph.down, address, _Part(down[address], change, start, verbs[:cut]))
+        if address in up:
+            graph.add(graph.up, address, _Part(up[address], change, ABSENT if cut else start, verbs[cut:]))
     return graph
+
+
+def _between(ends: Mapping[Address, _Needs], known: Resources | Records) -> dict[Address, _Needs]:
+    """What `ends` depend on without being among them, directly or through each other, with its own dependencies."""
+    found: dict[Address, _Needs] = {}
+    waiting = [need for needs in ends.values() for need in needs if need not in ends]
+    while waiting:
+        address = waiting.pop()
+        if address not in found and address in known:
+            found[address] = known[address].dependencies
+            waiting.extend([need for need in found[address] if need not in ends])
+    return found
 
 
 def _length_down(change: Change, verbs: Route) -> int:
@@ -78,46 +121,45 @@ def _length_down(change: Change, verbs: Route) -> int:
 
 def _let_up_wait(graph: _Graph) -> None:
     for address, number in graph.up.items():
-        after = graph.parts[number].change.after
-        graph.waits[number].update(
-            graph.up[other] for other in (after.dependencies if after else ()) if other in graph.up
-        )
-        if address in graph.down:
-            graph.waits[number].add(graph.down[address])
+        graph.waits[number].update([graph.up[need] for need in graph.parts[number].needs if need in graph.up])
+        half = graph.down.get(address)
+        if half is not None and graph.parts[half].change:
+            graph.waits[number].add(half)
 
 
 def _let_down_wait(graph: _Graph, late: set[Address]) -> None:
     for address, number in graph.down.items():
-        for other in _recorded_dependencies(graph.parts[number].change):
-            if other in graph.down and not (address in late and other in graph.up):
-                graph.waits[graph.down[other]].add(number)
+        for need in graph.parts[number].needs:
+            if need in graph.down and (address not in late or graph.deletes(need)):
+                graph.waits[graph.down[need]].add(number)
 
 
 def _late_deletes(graph: _Graph) -> set[Address]:
     """Lets deletes wait for the updates that lead away from them; returns those, and the deletes that wait for them."""
-    waiting = []
+    waiting: list[Address] = []
     for number in graph.up.values():
-        change = graph.parts[number].change
-        for other in _recorded_dependencies(change) if change.action is Action.UPDATE else ():
-            if _is_left(graph, change, other):
+        for other in _left(graph.parts[number].change):
+            if graph.deletes(other):
                 graph.waits[graph.down[other]].add(number)
                 waiting.append(other)
     late: set[Address] = set()
     while waiting:
         address = waiting.pop()
-        if address not in late and address not in graph.up and address in graph.down:
+        if address not in late and graph.deletes(address):
             late.add(address)
-            waiting.extend(_recorded_dependencies(graph.parts[graph.down[address]].change))
+            waiting.extend(graph.parts[graph.down[address]].needs)
     return late
 
 
-def _is_left(graph: _Graph, change: Change, other: Address) -> bool:
-    """Whether `change` leads away from `other`, which is deleted."""
-    stays = change.after is not None and other in change.after.dependencies
-    return other in graph.down and other not in graph.up and not stays
+def _left(change: Change | None) -> Iterable[Address]:
+    """What the component depended on before its update and does not any more."""
+    if change is None or change.action is not Action.UPDATE:
+        return ()
+    kept = change.after.dependencies if change.after else ()
+    return [address for address in _recorded(change) if address not in kept]
 
 
-def _recorded_dependencies(change: Change) -> tuple[Address, ...]:
+def _recorded(change: Change) -> _Needs:
     return change.before.dependencies if change.before else ()
 
 
@@ -144,12 +186,33 @@ def _sorted(waits: Sequence[set[int]]) -> list[int]:
     return list(placed)
 
 
-def _steps(graph: _Graph, order: Sequence[int]) -> tuple[Step, ...]:
+def _without_relays(graph: _Graph, order: Sequence[int]) -> Sequence[set[int]]:
+    """What each part waits for, with what relays wait for in their place.
+
+    Where a relay would hand on too much, the last of that waits for all the others and is handed on alone.
+    """
+    if all(part.change for part in graph.parts):
+        return graph.waits
+    places = {number: place for place, number in enumerate(order)}
+    waits: list[set[int]] = [set() for _ in order]
+    for number in order:
+        for other in graph.waits[number]:
+            waits[number].update({other} if graph.parts[other].change else waits[other])
+        if not graph.parts[number].change and len(waits[number]) > _MOST_RELAYED:
+            last = max(waits[number], key=places.__getitem__)
+            waits[last].update(waits[number] - {last})
+            waits[number] = {last}
+    return waits
+
+
+def _steps(parts: Sequence[_Part], waits: Sequence[set[int]], order: Sequence[int]) -> tuple[Step, ...]:
     steps: list[Step] = []
     last: dict[int, int] = {}
     for number in order:
-        change, state, verbs = graph.parts[number]
-        requires = tuple(sorted([last[other] for other in graph.waits[number] if other in last]))
+        _, change, state, verbs = parts[number]
+        if change is None:
+            continue
+        requires = tuple(sorted([last[other] for other in waits[number] if other in last]))
         for verb in verbs:
             target = verb.target or state
             steps.append(Step(len(steps), change.address, verb.name, state, target, requires, verb.timeout or 0.0))

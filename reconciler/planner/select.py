@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import TypeAlias
 
 from reconciler.model.address import Address
 from reconciler.model.diagnostics import Diagnostic, Diagnostics
 from reconciler.model.plan import Mode, Options
 from reconciler.model.record import Record
-from reconciler.model.resource import Resource
+from reconciler.model.resource import Resource, mention
 
 Resources: TypeAlias = Mapping[Address, Resource]
 Records: TypeAlias = Mapping[Address, Record]
@@ -47,16 +47,21 @@ def select(resources: Resources, records: Records, options: Options) -> set[Addr
     return chosen - _closure(options.excludes, keeps_out)
 
 
-def dependents(resources: Resources, records: Records) -> dict[Address, set[Address]]:
-    """What depends on each address, by its manifest or by its record."""
-    found: dict[Address, set[Address]] = {}
+def dependents(resources: Resources, records: Records, changing: Collection[Address]) -> dict[Address, set[Address]]:
+    """What depends on each of `changing`, by its manifest or by its record. Only of these themselves can the record
+    name something else than the manifest."""
+    found: dict[Address, set[Address]] = {address: set() for address in changing}
+    mentioned = mention(changing)
     for address, resource in resources.items():
-        for reference in resource.references:
-            found.setdefault(reference.target, set()).add(address)
-    for address, record in records.items():
-        if record.references != b"[]":
-            for dependency in record.dependencies:
-                found.setdefault(dependency, set()).add(address)
+        if mentioned(resource.references):
+            for reference in resource.references:
+                if reference.target in found:
+                    found[reference.target].add(address)
+    for address in changing:
+        record = records.get(address)
+        for dependency in record.dependencies if record else ():
+            if dependency in found:
+                found[dependency].add(address)
     return found
 
 

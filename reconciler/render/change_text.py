@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from reconciler.model.address import parse_address
 from reconciler.model.change import Action, Change, Reason
-from reconciler.model.kind import NO_FIELDS, Field
+from reconciler.model.kind import NO_FIELDS, Field, only_sensitive
 from reconciler.model.lifecycle import ABSENT
 from reconciler.render.differences_text import differences_text
 from reconciler.render.escape import escape, headline, quote
@@ -42,16 +42,24 @@ def symbols(style: Style) -> Mapping[Action, Symbol]:
     }
 
 
-def change_text(change: Change, style: Style, fields: Mapping[str, Field]) -> str:
+def secrets_of(fields: Mapping[str, Field]) -> Mapping[str, Field | None]:
+    """What is secret in the manifests of each kind; None where nothing is."""
+    return {slug: annotated(only_sensitive(field)) for slug, field in fields.items()}
+
+
+def change_text(change: Change, style: Style, fields: Mapping[str, Field], secrets: Mapping[str, Field | None]) -> str:
     """The block of `change`, with the comments above it and without a line end."""
     parts = parse_address(change.address)
     symbol = symbols(style)[change.action]
-    field = fields.get(parts.kind, NO_FIELDS)
     lines = [style.bold(f"  # {escape(change.address)} {_head(change)}")]
     lines += [style.dim(f"  # ({escape(comment)})") for comment in _comments(change)]
     lines.append(f"{symbol.wide} {escape(parts.kind)} {quote(parts.name)} {{")
     lines.append(f"{' ' * _INDENT}{symbol.mark} state: {_path(change)}")
-    lines += _body(change, symbol.mark, style, field)
+    if change.before and change.after:
+        field = fields.get(parts.kind, NO_FIELDS)
+        lines += differences_text(change.differences, shown(change.after.body()), style, _INDENT, field)
+    elif side := change.after or change.before:
+        lines += properties(shown(side.body()), symbol.mark, _INDENT, secrets.get(parts.kind))
     lines.append("    }")
     return "\n".join(lines)
 
@@ -95,13 +103,6 @@ def _path(change: Change) -> str:
     states = [before, ABSENT, after] if change.action is Action.REPLACE else [before, after]
     way = before if states == [after, after] else " -> ".join(states)
     return escape(f"{way} ({', '.join(change.verbs)})" if change.verbs else way)
-
-
-def _body(change: Change, mark: str, style: Style, field: Field) -> list[str]:
-    if change.before and change.after:
-        return differences_text(change.differences, shown(change.after.body()), style, _INDENT, field)
-    side = change.after or change.before
-    return properties(shown(side.body()), mark, _INDENT, annotated(field)) if side else []
 
 
 def shown(body: Mapping[str, Any]) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from itertools import takewhile
 from typing import Any
 
@@ -17,12 +16,12 @@ _CONTEXT = 1
 """How many unchanged lines are shown on either side of what changed in a text."""
 
 
-@dataclass
 class _Node:
     """What differs at a place, and below it."""
 
-    differences: list[Difference] = field(default_factory=list)
-    below: dict[str | int, _Node] = field(default_factory=dict)
+    def __init__(self) -> None:
+        self.differences: list[Difference] = []
+        self.below: dict[str | int, _Node] = {}
 
     @property
     def remains(self) -> bool:

@@ -39,10 +39,11 @@ def render_plan(plan: Plan, style: Style, fields: Mapping[str, Field], pins: Seq
     commits that it has sub-registries at."""
     parts = [*_drift(plan, style)]
     if plan.changes:
-        from reconciler.render.change_text import change_text
+        from reconciler.render.change_text import change_text, secrets_of
 
+        secrets = secrets_of(fields)
         parts += [_legend(plan, style), "ureg will perform the following actions:"]
-        parts += [change_text(change, style, fields) for change in plan.changes]
+        parts += [change_text(change, style, fields, secrets) for change in plan.changes]
         parts.append(f"{style.bold('Plan:')} {counts(plan)}.")
     elif not plan.drift or plan.options.mode is not Mode.REFRESH_ONLY:
         fact, reason = _NOTHING[plan.options.mode]

@@ -28,30 +28,61 @@ def value_text(value: Any, mark: str, indent: int, field: Field | None) -> str:
 
     `field` says what is sensitive in it.
     """
-    if field is not None and field.sensitive:
-        return SENSITIVE
-    if isinstance(value, str):
-        return _block(value, indent) if "\n" in value else quote(value)
-    if isinstance(value, dict):
-        return _mapping(value, mark, indent, field)
-    if isinstance(value, list):
-        return _sequence(value, mark, indent, field)
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return "null" if value is None else str(value)
+    lines: list[str] = []
+    _add(lines, "", value, "", mark, indent, field)
+    return "\n".join(lines)
 
 
 def properties(value: Mapping[str, Any], mark: str, indent: int, field: Field | None) -> list[str]:
-    """Each property of `value` with what is below it."""
-    starts = _starts(tuple(value), mark, indent)
+    """The lines of the properties of `value`, with what is below each."""
+    lines: list[str] = []
+    _add_properties(lines, value, mark, indent, field)
+    return lines
+
+
+def _add(lines: list[str], start: str, value: Any, end: str, mark: str, indent: int, field: Field | None) -> None:
+    """Adds `value` behind `start`, and `end` behind its last line."""
+    if field is not None and field.sensitive:
+        lines.append(f"{start}{SENSITIVE}{end}")
+    elif isinstance(value, dict) and value:
+        lines.append(f"{start}{{")
+        _add_properties(lines, value, mark, indent, field)
+        lines.append(f"{' ' * (indent - 2)}}}{end}")
+    elif isinstance(value, list) and value:
+        lines.append(f"{start}[")
+        _add_items(lines, value, mark, indent, field)
+        lines.append(f"{' ' * (indent - 2)}]{end}")
+    else:
+        lines.append(f"{start}{_scalar(value, indent)}{end}")
+
+
+def _add_properties(lines: list[str], value: Mapping[str, Any], mark: str, indent: int, field: Field | None) -> None:
+    """Runs for every property of a plan, so most of them are done with here."""
     deeper = indent + STEP
-    if field is None:
-        return [
-            start + value_text(item, mark, deeper, None) for start, item in zip(starts, value.values(), strict=True)
-        ]
-    below = [child(field, name) for name in value]
-    items = zip(starts, value.values(), below, strict=True)
-    return [start + value_text(item, mark, deeper, field_below) for start, item, field_below in items]
+    for start, (name, item) in zip(_starts(tuple(value), mark, indent), value.items(), strict=True):
+        below = child(field, name) if field is not None else None
+        if below is None and type(item) is str:
+            lines.append(start + (quote(item) if "\n" not in item else _block(item, deeper)))
+        else:
+            _add(lines, start, item, "", mark, deeper, below)
+
+
+def _add_items(lines: list[str], value: list[Any], mark: str, indent: int, field: Field | None) -> None:
+    start = f"{' ' * indent}{mark} "
+    below, deeper = child(field, 0), indent + STEP
+    for item in value:
+        _add(lines, start, item, ",", mark, deeper, below)
+
+
+def _scalar(value: Any, indent: int) -> str:
+    """A value that is no filled mapping or list."""
+    if isinstance(value, str):
+        return _block(value, indent) if "\n" in value else quote(value)
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, dict | list):
+        return "[]" if isinstance(value, list) else "{}"
+    return "null" if value is None else str(value)
 
 
 @lru_cache(maxsize=1024)
@@ -74,22 +105,6 @@ def child(field: Field | None, part: str | int) -> Field | None:
 def annotated(field: Field) -> Field | None:
     """`field`, or None where it says nothing at all: the cheap case of the functions here."""
     return None if field == NO_FIELDS else field
-
-
-def _mapping(value: dict[str, Any], mark: str, indent: int, field: Field | None) -> str:
-    if not value:
-        return "{}"
-    lines = "\n".join(properties(value, mark, indent, field))
-    return f"{{\n{lines}\n{' ' * (indent - 2)}}}"
-
-
-def _sequence(value: list[Any], mark: str, indent: int, field: Field | None) -> str:
-    if not value:
-        return "[]"
-    start = f"{' ' * indent}{mark} "
-    below, deeper = child(field, 0), indent + STEP
-    lines = "\n".join([f"{start}{value_text(item, mark, deeper, below)}," for item in value])
-    return f"[\n{lines}\n{' ' * (indent - 2)}]"
 
 
 def _block(text: str, indent: int) -> str:

@@ -21,8 +21,7 @@ from typing import Any, TypeAlias
 import orjson
 
 from reconciler import __version__
-from reconciler.model.diagnostics import Pointer
-from reconciler.model.resource import Reference, Resource
+from reconciler.model.resource import Links, Resource, links_text
 from reconciler.ports import CompileCache
 
 _MOST_FINDINGS = 20
@@ -34,7 +33,6 @@ _Entries: TypeAlias = Mapping[tuple[str, str], tuple[Resource, ...]]
 
 # Runs for every component there is: a named tuple's own constructor costs four times as much.
 _resource: Callable[[tuple[Any, ...]], Resource] = partial(tuple.__new__, Resource)
-_reference: Callable[[tuple[Any, ...]], Reference] = partial(tuple.__new__, Reference)
 
 
 class FileCompileCache:
@@ -155,23 +153,15 @@ def _encode(entries: _Entries) -> bytes:
     files = [(path, content_id, len(resources)) for (path, content_id), resources in entries.items()]
     every = [resource for resources in entries.values() for resource in resources]
     plain = [(r.address, r.kind, r.state, r.fingerprint, r.document, r.line) for r in every]
-    pointers: dict[Pointer, int] = {}
-    links = [
-        (number, [(target, pointers.setdefault(pointer, len(pointers))) for target, pointer in resource.references])
-        for number, resource in enumerate(every)
-        if resource.references
-    ]
-    table = orjson.dumps([list(zip(*files, strict=True)), list(zip(*plain, strict=True)), list(pointers), links])
+    links = [links_text(resource.references) if resource.references else "" for resource in every]
+    table = orjson.dumps([list(zip(*files, strict=True)), list(zip(*plain, strict=True)), links])
     return b"\n".join((table, *(r.manifest for r in every)))
 
 
 def _decode(table: list[Any], manifests: list[bytes]) -> _Entries:
-    (paths, content_ids, counts), columns, shared, links = table
+    (paths, content_ids, counts), columns, links = table
     addresses, kinds, states, fingerprints, documents, lines = columns or [()] * 6
-    pointers = list(map(tuple, shared))
-    references: list[tuple[Reference, ...]] = [()] * len(addresses)
-    for number, targets in links:
-        references[number] = tuple([_reference((target, pointers[place])) for target, place in targets])
+    references = [Links(text) if text else () for text in links]
     places = chain.from_iterable(map(repeat, paths, counts))
     columns = (addresses, kinds, states, fingerprints, manifests, references, places, documents, lines)
     resources = map(_resource, zip(*columns, strict=True))

@@ -1,6 +1,6 @@
 """The one place that runs git: fixed, safe arguments, so that no repository can make it run a program or reach out.
 
-Commits and new repositories go through GitPython, which gets local paths and full commit ids and nothing else.
+New repositories go through GitPython, which gets a local path and nothing else.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ import signal
 import subprocess
 from collections.abc import Mapping
 from contextlib import suppress
-from datetime import datetime
 from pathlib import Path
 from threading import Timer
 from types import TracebackType
@@ -255,28 +254,6 @@ def resolve_commit(root: Path, text: str) -> str:
     if not _COMMIT_ID.fullmatch(found):
         raise GitError(f"{text!r} names no commit here", words, "Name a commit by its id, a branch or a tag.")
     return found
-
-
-class Commit(NamedTuple):
-    author: str
-    date: datetime
-    subject: str
-
-
-def describe_commit(root: Path, commit: str) -> Commit:
-    """Who made `commit` (a full id), when, and its subject line. Reads the object store only. Raises GitError."""
-    import git
-
-    if not _COMMIT_ID.fullmatch(commit):
-        raise GitError(f"{commit!r} is not a full SHA-1 commit id")
-    try:
-        with git.Repo(root, search_parent_directories=True) as repository:
-            repository.git.update_environment(**_ENVIRONMENT)
-            found = git.Commit(repository, bytes.fromhex(commit))
-            message = found.message if isinstance(found.message, str) else found.message.decode("utf-8", "replace")
-            return Commit(str(found.author.name or ""), found.authored_datetime, message.strip().partition("\n")[0])
-    except (git.GitError, ValueError, LookupError, OSError) as error:
-        raise GitError(f"commit {commit} cannot be read", str(error)) from None
 
 
 def _environment(settings: Mapping[str, str]) -> dict[str, str]:

@@ -11,7 +11,6 @@ import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 
 from reconciler.model.diagnostics import Diagnostic, Invalid
@@ -40,11 +39,12 @@ _FILTERS = ("config", "--null", "--show-scope", "--name-only", "--get-regexp", r
 _CONFLICT = "has merge conflicts; resolve them and run git add"
 
 
-@dataclass(slots=True, kw_only=True)
 class _Findings(Findings):
     """What a look at the tree collects."""
 
-    reader: Reader
+    def __init__(self, globs: Globs, reader: Reader) -> None:
+        super().__init__(globs)
+        self.reader = reader
 
     def identify(self, path: str) -> None:
         """Gives `path` the id of what it holds now."""
@@ -78,7 +78,7 @@ class WorkTree:
 
     def _end(self, globs: Globs, listing: _Listing | None) -> Snapshot:
         with _open(self._root) as reader:
-            found = _Findings(globs, reader=reader)
+            found = _Findings(globs, reader)
             if listing:
                 listing.take(found)
             else:
@@ -166,14 +166,16 @@ def _prefix(root: Path, answer: bytes) -> str:
 
 def _take_index(listing: str, found: _Findings) -> None:
     """Takes the files of the index with their ids; `git ls-files -s -v -z` prints `H 100644 <id> 0<tab><path>`."""
-    matches, ids = found.globs.matches, found.ids
-    for entry in listing.split("\0"):
-        head, _, path = entry.partition("\t")
-        if head[:5] == "H 100" and head[-1] == "0":
-            if matches(path):
-                ids[path] = head[9:-2]
-        elif path:
-            _take_odd(head, path, found)
+    matches = found.globs.matches
+    entries = listing.split("\0")
+    end = len(entries[0].partition("\t")[0]) + 1  # of all heads, since ids are of one length
+    plain = [entry for entry in entries if entry[:5] == "H 100" and entry[end - 2 : end] == "0\t"]
+    found.ids.update({path: entry[9 : end - 3] for entry in plain if matches(path := entry[end:])})
+    if len(plain) < len(entries) - 1:
+        for entry in entries:
+            head, _, path = entry.partition("\t")
+            if path and not (head[:5] == "H 100" and head[-1] == "0"):
+                _take_odd(head, path, found)
 
 
 def _take_odd(head: str, path: str, found: _Findings) -> None:

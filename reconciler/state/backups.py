@@ -12,9 +12,9 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from hashlib import blake2b
+from hashlib import blake2b, file_digest
 from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 import orjson
 
@@ -87,26 +87,26 @@ class Backups:
         those that changed since, None for those that are gone."""
         builds_on = base.name if base else ""
         head = _Head(meta.lineage, meta.serial, time, meta.number, meta.digest, len(records), builds_on)
-        lines = (pack(record) if record else to_json(address).decode() for address, record in records.items())
-        body = "\n".join((to_json(head._asdict()).decode(), *lines)).encode()
         make_folder(self._folder)
         name = f"{meta.serial}-{time}{_SUFFIX}"
-        write_whole(self._folder / name, self._folder / f".{name}.{os.getpid()}.new", b"%s\n%s" % (_digest(body), body))
+        temporary = self._folder / f".{name}.{os.getpid()}.new"
+        write_whole(self._folder / name, temporary, lambda file: _write(file, head, records))
         self._remove_old(meta.lineage)
 
     def read(self, name: str) -> RecordedState:
         """The state that a backup holds. Raises StateError for one that is not there or not as it was written."""
         if name not in {each.name for each in self.kept()}:
             raise StateError(f"There is no backup {name!r}.")
-        digest, _, body = (self._folder / name).read_bytes().partition(b"\n")
-        if digest != _digest(body):
-            raise StateError(f"The backup {name} is damaged: it is not as it was written.")
-        try:
-            text, *lines = body.decode().split("\n")
-            head = _Head(**orjson.loads(text))
-            changed = dict(map(_read_line, lines))
-        except (ValueError, TypeError, LookupError, Flaw) as error:
-            raise StateError(f"The backup {name} is damaged: it cannot be read.") from error
+        with (self._folder / name).open("rb") as file:
+            if file.readline(_HEAD) != b"%s\n" % file_digest(file, _hash).hexdigest().encode():
+                raise StateError(f"The backup {name} is damaged: it is not as it was written.")
+            file.seek(0)
+            file.readline(_HEAD)
+            try:
+                head = _Head(**orjson.loads(file.readline()))
+                changed = dict(map(_read_line, file))
+            except (ValueError, TypeError, LookupError, Flaw) as error:
+                raise StateError(f"The backup {name} is damaged: it cannot be read.") from error
         merged = {**self.read(head.base).records, **changed} if head.base else changed
         records = {address: record for address, record in merged.items() if record}
         return RecordedState(head.lineage, head.serial, records)
@@ -149,10 +149,24 @@ class Backups:
             (self._folder / name).unlink(missing_ok=True)
 
 
-def _read_line(line: str) -> tuple[Address, Record | None]:
-    if line.startswith('"'):
+def _write(file: BinaryIO, head: _Head, records: Mapping[Address, Record | None]) -> None:
+    digest = _hash()
+    file.write(b"%s\n" % digest.hexdigest().encode())  # keeps the place
+    line = to_json(head._asdict())
+    file.write(line)
+    digest.update(line)
+    for address, record in records.items():
+        line = b"\n%s" % (pack(record).encode() if record else to_json(address))
+        file.write(line)
+        digest.update(line)
+    file.flush()
+    os.pwrite(file.fileno(), digest.hexdigest().encode(), 0)
+
+
+def _read_line(line: bytes) -> tuple[Address, Record | None]:
+    if line.startswith(b'"'):
         return orjson.loads(line), None
-    record = unpack(line)
+    record = unpack(line.decode())
     if record is None:
         raise Flaw("a line is empty")
     return record.address, record
@@ -164,5 +178,5 @@ def _named(name: str) -> Backup | None:
     return Backup(name, int(serial), time) if whole else None
 
 
-def _digest(data: bytes) -> bytes:
-    return blake2b(data, digest_size=20).hexdigest().encode()
+def _hash() -> blake2b:
+    return blake2b(digest_size=20)

@@ -63,15 +63,16 @@ def append(connection: Connection, meta: Meta, entries: Sequence[Entry]) -> Meta
     rows: list[Row] = []
     digest = meta.digest
     for number, entry in enumerate(entries, meta.number + 1):
-        digest = link(digest, number, entry)
-        rows.append((number, *entry, digest))
+        columns = (number, *entry)
+        digest = link(digest, columns)
+        rows.append((*columns, digest))
     connection.executemany("append_event", rows)
     return meta._replace(number=meta.number + len(rows), digest=digest)
 
 
-def link(previous: str, number: int, columns: Sequence[object]) -> str:
-    """The digest of an event whose columns between number and digest are `columns`."""
-    return blake2b(previous.encode() + to_json((number, *columns)), digest_size=20).hexdigest()
+def link(previous: str, columns: Row) -> str:
+    """The digest of an event, from the digest of the one before and all columns up to its own digest."""
+    return blake2b(previous.encode() + to_json(columns), digest_size=20).hexdigest()
 
 
 def rebuild(address: Address, event: Row, manifest: bytes) -> Record | None:

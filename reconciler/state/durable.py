@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import BinaryIO
 
 
-def write_whole(path: Path, temporary: Path, data: bytes) -> None:
-    """Writes a file that only its owner reads; `temporary` is its name, in the same folder, until it is whole."""
+def write_whole(path: Path, temporary: Path, write: Callable[[BinaryIO], None]) -> None:
+    """Makes a file that only its owner reads, of what `write` writes; `temporary` is its name, in the same folder,
+    until it is whole."""
     try:
         descriptor = os.open(temporary, os.O_CREAT | os.O_TRUNC | os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
+            write(file)
             file.flush()
             os.fsync(descriptor)
         temporary.replace(path)

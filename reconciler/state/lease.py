@@ -2,10 +2,16 @@
 
 Taking the lock writes the row and adds one to the term that the state's own row keeps. While a run holds the lock for
 minutes no transaction stays open, so nobody else waits for the database. The lease is short and a thread renews it
-every third of its length. Only the database's clock counts: it writes when the lease ends and says what time it is.
+every third of its length.
+
+On PostgreSQL only the server's clock says when a lease ends. A SQLite file has no clock but that of its machine, which
+someone may set, so there the holder also notes how long the machine had run: whoever looks while the machine still runs
+goes by that, and the time of day only counts on another machine that shares the file. The uptime stands still while the
+machine sleeps, as the holder does.
 
 The next one takes the lock over when the lease has run out, or at once when the holder's process is provably gone (it
-was on this machine, and its number is free or belongs to a process that started later), and says so in the log.
+was on this machine, and the machine was started anew, or its number is free or belongs to a process that started
+later), and says so in the log.
 
 A lock does not stop a holder that slept through such a change, so each of the writer's transactions checks that the
 term is still the newest and the row still its own. A holder that lost the lock never gets it back: it can write
@@ -19,11 +25,11 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
-from pathlib import Path
 from typing import NamedTuple
 
 from reconciler.model.history import Lock, LockInfo
 from reconciler.ports import Locked, StateError
+from reconciler.state import machine
 from reconciler.state.chain import about_state, append
 from reconciler.state.connection import Connection, Connector, in_words
 from reconciler.state.rows import Meta, load_meta, save_meta
@@ -36,7 +42,8 @@ _POLL = 0.05
 
 
 class Holder(NamedTuple):
-    """The row of the lock; `started` is when the holder's process did, in the kernel's own count."""
+    """The row of the lock. `started` is when the holder's process did (machine.started), and `lapses` when the lease
+    ends, in seconds of that machine's uptime; 0 where only `expires` counts."""
 
     id: str
     operation: str
@@ -46,6 +53,7 @@ class Holder(NamedTuple):
     created: str
     expires: str
     term: int
+    lapses: float = 0.0
 
     @property
     def lock(self) -> Lock:
@@ -55,28 +63,36 @@ class Holder(NamedTuple):
         return f"{self.who} (process {self.pid}, {self.operation}, since {self.created})"
 
 
-def now(connection: Connection, later: float = 0.0) -> tuple[str, str]:
-    """The time by the database's clock, and what it will be in `later` seconds."""
-    row = connection.one("clock", (later,))
+class Hold(NamedTuple):
+    """The lock as this process took it: its id and the fencing term."""
+
+    id: str
+    term: int
+
+
+def now(connection: Connection) -> str:
+    """The time by the database's clock."""
+    row = connection.one("clock")
     if row is None:
         raise StateError("The database tells no time.")
-    return row[0], row[1]
+    time_of_day: str = row[0]
+    return time_of_day
 
 
 def holder(connection: Connection) -> Holder | None:
     """The row of the lock, even where its lease has run out."""
     row = connection.one("load_lock")
-    return Holder._make(row) if row else None
+    return Holder(*row[1:]) if row else None
 
 
 def current(connection: Connection) -> Lock | None:
-    """Who holds the lock; None also where the lease has run out."""
+    """Who holds the lock; None also where the lease has run out or the holder's process is provably gone."""
     with connection.reading():
         found = holder(connection)
-        return found.lock if found and found.expires > now(connection)[0] else None
+        return found.lock if found and not _is_over(connection, found) else None
 
 
-def check(connection: Connection, mine: Holder, meta: Meta, place: str) -> None:
+def check(connection: Connection, mine: Hold, meta: Meta, place: str) -> None:
     """Raises StateError where the lock is no longer held as `mine`. To be called in the transaction that writes."""
     other = holder(connection)
     if other is None or (other.id, other.term) != (mine.id, mine.term) or meta.term != mine.term:
@@ -85,13 +101,13 @@ def check(connection: Connection, mine: Holder, meta: Meta, place: str) -> None:
         )
 
 
-def acquire(connector: Connector, connection: Connection, info: LockInfo, timeout: float, lease: float) -> Holder:
+def acquire(connector: Connector, connection: Connection, info: LockInfo, timeout: float, lease: float) -> Hold:
     """Takes the lock for `info`, waiting at most `timeout` seconds. Raises Locked."""
     deadline = time.monotonic() + timeout
     while True:
         with in_words(connector):
             taken = _try(connection, info, lease)
-        if isinstance(taken, Holder):
+        if isinstance(taken, Hold):
             return taken
         left = deadline - time.monotonic()
         if left <= 0:
@@ -100,7 +116,7 @@ def acquire(connector: Connector, connection: Connection, info: LockInfo, timeou
 
 
 @contextmanager
-def kept(connector: Connector, mine: Holder, lease: float) -> Iterator[None]:
+def kept(connector: Connector, mine: Hold, lease: float) -> Iterator[None]:
     """Renews the lease of `mine` in a thread, for as long as the block runs."""
     stop = threading.Event()
     thread = threading.Thread(target=_beat, args=(connector, mine, lease, stop), name="lease", daemon=True)
@@ -112,7 +128,7 @@ def kept(connector: Connector, mine: Holder, lease: float) -> Iterator[None]:
         thread.join(lease)
 
 
-def release(connection: Connection, mine: Holder) -> None:
+def release(connection: Connection, mine: Hold) -> None:
     """Gives the lock back, if it is still held as `mine`."""
     with connection.writing():
         connection.execute("release_lock", (mine.id, mine.term))
@@ -130,17 +146,7 @@ def force(connection: Connection, lock_id: str) -> bool:
     return True
 
 
-def process_start(pid: int) -> str:
-    """When the process `pid` started, in the kernel's own count; "ended" for one that only waits to be collected, ""
-    where the system does not tell."""
-    with suppress(OSError, IndexError):
-        # The second field is the program's name in brackets and may hold anything, brackets too.
-        fields = Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
-        return "ended" if fields[0] in {"Z", "X"} else fields[19]
-    return ""
-
-
-def _try(connection: Connection, info: LockInfo, lease: float) -> Holder | Lock:
+def _try(connection: Connection, info: LockInfo, lease: float) -> Hold | Lock:
     """Takes the lock, or tells who has it. Looks first, so that those who wait do not disturb who works."""
     with connection.reading():
         other = holder(connection)
@@ -153,37 +159,33 @@ def _try(connection: Connection, info: LockInfo, lease: float) -> Holder | Lock:
             return other.lock
         if other:
             meta = _note(connection, meta, "takeover", other)
-        created, expires = now(connection, lease)
-        mine = Holder(*info, process_start(info.pid), created, expires, meta.term + 1)
-        connection.execute("take_lock", mine)
-        save_meta(connection, meta._replace(term=mine.term))
-    return mine
+        term = meta.term + 1
+        connection.execute("take_lock", (*info, machine.started(info.pid), term, lease))
+        save_meta(connection, meta._replace(term=term))
+    return Hold(info.id, term)
 
 
 def _note(connection: Connection, meta: Meta, verb: str, other: Holder) -> Meta:
     text = f"took the lock of {other}"
-    return append(connection, meta, [about_state(now(connection)[0], "", verb, text, meta.serial)])
+    return append(connection, meta, [about_state(now(connection), "", verb, text, meta.serial)])
 
 
 def _is_over(connection: Connection, other: Holder) -> bool:
-    return other.expires <= now(connection)[0] or _is_gone(other)
+    return _has_run_out(connection, other) or _is_gone(other)
+
+
+def _has_run_out(connection: Connection, other: Holder) -> bool:
+    boot = other.started.rpartition("/")[0]
+    if other.lapses and boot and boot == machine.boot_id():
+        return other.lapses <= time.monotonic()
+    return other.expires <= now(connection)
 
 
 def _is_gone(other: Holder) -> bool:
-    """Whether the holder's process is provably gone."""
-    if other.who.rpartition("@")[2] != os.uname().nodename:
-        return False
-    try:
-        os.kill(other.pid, 0)
-    except ProcessLookupError:
-        return True
-    except (OSError, OverflowError, TypeError):
-        pass  # not ours to signal, or no number of a process
-    started = process_start(other.pid)
-    return bool(other.started and started) and other.started != started
+    return other.who.rpartition("@")[2] == os.uname().nodename and machine.is_gone(other.pid, other.started)
 
 
-def _beat(connector: Connector, mine: Holder, lease: float, stop: threading.Event) -> None:
+def _beat(connector: Connector, mine: Hold, lease: float, stop: threading.Event) -> None:
     """Renews the lease until `stop`, or until the lock is lost. A renewal that fails is tried again at the next beat:
     that the lease ran out meanwhile is for the writer to notice."""
     while not stop.wait(lease / 3):
@@ -192,6 +194,6 @@ def _beat(connector: Connector, mine: Holder, lease: float, stop: threading.Even
                 return
 
 
-def _renew(connection: Connection, mine: Holder, lease: float) -> bool:
+def _renew(connection: Connection, mine: Hold, lease: float) -> bool:
     with connection.writing():
-        return bool(connection.execute("renew_lock", (now(connection, lease)[1], mine.id, mine.term)))
+        return bool(connection.execute("renew_lock", (lease, mine.id, mine.term)))

@@ -5,6 +5,7 @@ Everything lies in one schema, so that several registries fit into one database.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime
@@ -15,7 +16,7 @@ from reconciler.ports import StateError
 from reconciler.state import lease
 from reconciler.state.postgres_connection import VERSION, Home, PostgresConnection
 from reconciler.state.postgres_url import Target, place, target
-from reconciler.state.postgres_words import newer, sentence
+from reconciler.state.postgres_words import is_momentary, newer, sentence
 from reconciler.state.queries import migrations
 from reconciler.state.store import SqlStore
 
@@ -23,6 +24,10 @@ if TYPE_CHECKING:
     from reconciler.state.postgres_connection import Raw
 
 _OLDEST = 13
+_PATIENCE = 5.0
+_PAUSE = 0.1
+"""Seconds for which a server that takes no connection just now is asked again, and between two tries."""
+
 _USUAL = {
     "connect_timeout": "10",
     "fallback_application_name": "ureg",
@@ -58,7 +63,7 @@ class PostgresConnector:
 
     def read(self) -> PostgresConnection | None:
         with self.words():
-            raw = self._connect()
+            raw = self._connect_at_last()
             try:
                 found = self._layout(raw) > 0
             except BaseException:
@@ -76,7 +81,7 @@ class PostgresConnector:
         return connection
 
     def prepare(self) -> None:
-        with self.words(), closing(self._connect()) as raw:
+        with self.words(), closing(self._connect_at_last()) as raw:
             if self._layout(raw) < VERSION:
                 self._migrate(raw)
 
@@ -97,7 +102,7 @@ class PostgresConnector:
     def set_aside(self) -> str:
         schema = self._target.schema
         other = f"{schema}_{datetime.now(UTC):%Y%m%d_%H%M%S}"
-        with self.words(), closing(self._connect()) as raw:
+        with self.words(), closing(self._connect_at_last()) as raw:
             raw.execute(f'ALTER SCHEMA "{schema}" RENAME TO "{other}"'.encode())
         return f"the schema {other}"
 
@@ -119,6 +124,17 @@ class PostgresConnector:
             f"The URL of the state {self.place} has a part that libpq does not understand: an option that it does not "
             "know, or a % that must be written %25."
         )
+
+    def _connect_at_last(self) -> Raw:
+        """The first connection, also to a server that is about to take one."""
+        deadline = time.monotonic() + _PATIENCE
+        while True:
+            try:
+                return self._connect()
+            except _driver().OperationalError as error:
+                if not is_momentary(error) or time.monotonic() + _PAUSE > deadline:
+                    raise
+            time.sleep(_PAUSE)
 
     def _connect(self) -> Raw:
         options = {**_USUAL, **self._options(), "client_encoding": "UTF8"}

@@ -28,6 +28,15 @@ _LOST = {"25P03", "25P04", "40001", "40P01", "53300", "57P01", "57P02", "57P03",
 
 _FULL = "53100"
 
+_BUSY = (
+    "the database system is ",
+    "too many clients",
+    "too many connections",
+    "connection slots are reserved",
+    "no more connections allowed",
+)
+"""What servers and poolers say while they start or end, or have no connection left."""
+
 
 def is_lost(error: psycopg.Error) -> bool:
     """Whether `error` says that the connection is gone, or could not be made, and not that a statement is wrong."""
@@ -37,6 +46,13 @@ def is_lost(error: psycopg.Error) -> bool:
     if state is None:
         return isinstance(error, OperationalError | InterfaceError)
     return state in _LOST or state.startswith("08")
+
+
+def is_momentary(error: psycopg.Error) -> bool:
+    """Whether a server that is there took no connection, for a reason that may pass within seconds. libpq tells no code
+    here, only the text, so of a server that speaks another language than English this is not known."""
+    text = str(error)
+    return any(words in text for words in _BUSY)
 
 
 def sentence(error: psycopg.Error, place: str, secrets: Iterable[str]) -> StateError:

@@ -16,18 +16,22 @@ UPDATE meta SET lineage = ?, serial = ?, term = ?, event_number = ?, event_diges
 WHERE id = 1;
 
 -- name: clock (sqlite)
--- The time of day by the database's clock, and that in some seconds: RFC 3339 in UTC, with milliseconds.
-SELECT strftime('%Y-%m-%dT%H:%M:%fZ', 'now'), strftime('%Y-%m-%dT%H:%M:%fZ', 'now', ? || ' seconds');
+-- The time of day by the database's clock: RFC 3339 in UTC, with milliseconds.
+SELECT strftime('%Y-%m-%dT%H:%M:%fZ', 'now');
 
 -- name: clock (postgresql)
 -- The same.
-SELECT to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'),
-       to_char((clock_timestamp() + make_interval(secs => ?)) AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"');
+SELECT to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"');
 
 -- name: load_records
 -- Every record: the columns of model.record.Record, and the checksum.
 SELECT address, kind, state, status, fingerprint, manifest, reference_list, source, commit_id, serial, error, failures,
        checksum
+FROM record;
+
+-- name: survey
+-- Of every record what rows.load_marks reads.
+SELECT address, fingerprint || ' ' || state || CASE status WHEN 'ok' THEN '' ELSE ' ' || status END, checksum
 FROM record;
 
 -- name: load_replaced (sqlite)
@@ -96,14 +100,28 @@ FROM event WHERE number BETWEEN ? AND ? ORDER BY number;
 SELECT number, time, run, address, verb, state, status, fingerprint, text, serial, digest
 FROM event WHERE number BETWEEN ? AND ? AND run = ? ORDER BY number;
 
+-- name: nth_newest_of_run
+-- The number of the event of a run that so many newer ones follow; its events lie between two numbers.
+SELECT number FROM event WHERE number BETWEEN ? AND ? AND run = ? ORDER BY number DESC LIMIT 1 OFFSET ?;
+
 -- name: events_of_address
--- What happened to one component, oldest first.
+-- The last so many things that happened to one component, newest first.
 SELECT number, time, run, address, verb, state, status, fingerprint, text, serial, digest
-FROM event WHERE address = ? ORDER BY serial, number;
+FROM event WHERE address = ? ORDER BY serial DESC, number DESC LIMIT ?;
 
 -- name: event_at
 -- When an event happened, the serial then, and its digest.
 SELECT time, serial, digest FROM event WHERE number = ?;
+
+-- name: records_after (sqlite)
+-- What some events tell of the record after them; their numbers are a JSON list.
+SELECT number, address, state, status, fingerprint, manifest, rest
+FROM event WHERE number IN (SELECT value FROM json_each(?));
+
+-- name: records_after (postgresql)
+-- The same.
+SELECT number, address, state, status, fingerprint, manifest, rest
+FROM event WHERE number IN (SELECT CAST(value AS bigint) FROM json_array_elements_text(CAST(? AS json)));
 
 -- name: changed_since
 -- Whom each event after a certain one was about.
@@ -166,20 +184,35 @@ SELECT 1 FROM intent LIMIT 1;
 DELETE FROM intent WHERE address = ?;
 
 -- name: load_lock
--- The holder of the lock: the columns of lease.Holder.
-SELECT holder, operation, who, pid, started, created, expires, term FROM lock WHERE id = 1;
+-- The holder of the lock: an id, and the columns of lease.Holder. A layout from before `lapses` is read as well.
+SELECT * FROM lock WHERE id = 1;
 
--- name: take_lock
--- Becomes the holder, instead of whoever was.
-INSERT INTO lock (id, holder, operation, who, pid, started, created, expires, term)
-VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?)
+-- name: take_lock (sqlite)
+-- Becomes the holder, instead of whoever was; the last parameter is the length of the lease in seconds. `uptime` is in
+-- seconds too, and runs on when the time of day is set.
+INSERT OR REPLACE INTO lock (id, holder, operation, who, pid, started, term, created, expires, lapses)
+VALUES (1, ?1, ?2, ?3, ?4, ?5, ?6, strftime('%Y-%m-%dT%H:%M:%fZ', 'now'),
+        strftime('%Y-%m-%dT%H:%M:%fZ', 'now', ?7 || ' seconds'), uptime() + ?7);
+
+-- name: take_lock (postgresql)
+-- The same; the server's clock is the only one.
+INSERT INTO lock (id, holder, operation, who, pid, started, term, created, expires)
+VALUES (1, ?, ?, ?, ?, ?, ?, to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'),
+        to_char((clock_timestamp() + make_interval(secs => ?)) AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'))
 ON CONFLICT (id) DO UPDATE SET
     holder = excluded.holder, operation = excluded.operation, who = excluded.who, pid = excluded.pid,
-    started = excluded.started, created = excluded.created, expires = excluded.expires, term = excluded.term;
+    started = excluded.started, term = excluded.term, created = excluded.created, expires = excluded.expires;
 
--- name: renew_lock
--- Puts off the end of the lease, if the lock is still held for that term.
-UPDATE lock SET expires = ? WHERE id = 1 AND holder = ? AND term = ?;
+-- name: renew_lock (sqlite)
+-- Puts off the end of the lease, if the lock is still held for that term; the first parameter is its length in seconds.
+UPDATE lock SET expires = strftime('%Y-%m-%dT%H:%M:%fZ', 'now', ?1 || ' seconds'), lapses = uptime() + ?1
+WHERE id = 1 AND holder = ?2 AND term = ?3;
+
+-- name: renew_lock (postgresql)
+-- The same.
+UPDATE lock SET
+    expires = to_char((clock_timestamp() + make_interval(secs => ?)) AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')
+WHERE id = 1 AND holder = ? AND term = ?;
 
 -- name: release_lock
 -- Gives the lock back, if it is still held for that term.

@@ -80,13 +80,25 @@ def load_records(connection: Connection, total: int) -> dict[Address, Record]:
     return records
 
 
+def load_marks(connection: Connection, total: int) -> dict[Address, str]:
+    """The mark of every record, as model.record.mark makes it. Raises Flaw where `total` tells of more or fewer."""
+    rows = connection.all("survey")
+    if reduce(xor, [row[2] for row in rows], total):
+        raise Flaw("records are missing, or some were put in from outside")
+    return {address: mark for address, mark, _ in rows}
+
+
+def load_some(connection: Connection, addresses: Iterable[Address]) -> dict[Address, Record]:
+    """The records at `addresses`, as far as they are there. Raises Flaw."""
+    return {row[0]: read_record(row) for row in connection.all("load_some_records", (to_json([*addresses]).decode(),))}
+
+
 def load_changed(connection: Connection, number: int) -> dict[Address, Record | None]:
     """The records of what anything happened to after the event `number`; None for those that are gone. Raises Flaw."""
     changed: dict[Address, Record | None] = {
         address: None for (address,) in connection.all("changed_since", (number,)) if address
     }
-    rows = connection.all("load_some_records", (to_json([*changed]).decode(),))
-    changed.update((row[0], read_record(row)) for row in rows)
+    changed.update(load_some(connection, changed))
     return changed
 
 
@@ -130,8 +142,8 @@ def load_manifest(connection: Connection, address: Address, digest: str) -> byte
     """The manifest that an event of a component names. Raises Flaw."""
     for query, key in (("load_manifest", digest), ("load_current_manifest", address)):
         row = connection.one(query, (key,)) if digest else (b"",)
-        if row and manifest_digest(row[0]) == digest:
-            body: bytes = row[0]
+        body = row[0] if row else None
+        if isinstance(body, bytes) and manifest_digest(body) == digest:
             return body
     raise Flaw(f"a manifest of {address} is missing")
 
@@ -144,8 +156,9 @@ def pack(record: Record | None) -> str:
     """A whole record as a JSON list, "" for none."""
     if record is None:
         return ""
-    plain = (*record[:3], record.status.value, record.fingerprint, record.manifest.decode(), record.references.decode())
-    return to_json((*plain, *record[7:])).decode()
+    a, kind, state, status, fingerprint, manifest, references, source, commit, serial, error, failures = record
+    head = (a, kind, state, status.value, fingerprint, manifest.decode(), references.decode())
+    return to_json((*head, source, commit, serial, error, failures)).decode()
 
 
 def unpack(text: str) -> Record | None:

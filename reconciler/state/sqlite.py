@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
@@ -89,6 +90,7 @@ class SqliteConnection:
     """Satisfies connection.Connection."""
 
     def __init__(self, raw: sqlite3.Connection) -> None:
+        raw.create_function("uptime", 0, time.monotonic)
         self._raw = raw
         self._sql = queries("sqlite")
 

@@ -7,23 +7,36 @@ are short, so that no writer waits for one who reads the log page by page.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, nullcontext, suppress
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from reconciler.model.address import Address
 from reconciler.model.history import Backup, Damage, Intent, Lock, LockInfo, PastEvent, PastRun
 from reconciler.model.record import Record, RecordedState
-from reconciler.ports import Locked, StateError
+from reconciler.ports import Locked, Moved, StateError
 from reconciler.state import lease
 from reconciler.state.backups import Backups
 from reconciler.state.chain import rebuild
 from reconciler.state.connection import Connection, Connector, Damaged, Flaw, in_words
-from reconciler.state.rows import Meta, RunRow, load_manifest, load_meta, load_records, read_intent, read_run
+from reconciler.state.lazy import LazyRecords
+from reconciler.state.rows import (
+    Meta,
+    RunRow,
+    load_manifest,
+    load_marks,
+    load_meta,
+    load_records,
+    load_some,
+    read_intent,
+    read_run,
+)
 from reconciler.state.writer import SqlWriter
 
 _WINDOW = 1_000
+_ALL = 2**63 - 1
 
 
 class SqlStore:
@@ -42,6 +55,16 @@ class SqlStore:
             with connection.reading():
                 meta = self._meta(connection)
                 return RecordedState(meta.lineage, meta.serial, load_records(connection, meta.total))
+
+    def survey(self) -> RecordedState:
+        with self._reading() as connection:
+            if connection is None:
+                return RecordedState("", 0, {})
+            with connection.reading():
+                meta = self._meta(connection)
+                marks = load_marks(connection, meta.total)
+        read = partial(self._read_at, meta.lineage, meta.serial)
+        return RecordedState(meta.lineage, meta.serial, LazyRecords(marks, read), marks)
 
     @contextmanager
     def write(self, lock: LockInfo | None, timeout: float) -> Iterator[SqlWriter]:
@@ -74,12 +97,15 @@ class SqlStore:
         with self._reading() as connection:
             return tuple(read_run(row).past for row in connection.all("list_runs")) if connection else ()
 
-    def events(self, address: Address | None = None, run: str | None = None) -> Iterable[PastEvent]:
-        if address is not None:
-            found = self._events_of(address)
-            return found if run is None else (event for event in found if event.run == run)
-        first, last = self._extent(run)
-        return self._events_between(first, last, run)
+    def events(
+        self, address: Address | None = None, run: str | None = None, newest: int | None = None
+    ) -> Iterable[PastEvent]:
+        if address is None:
+            first, last = self._extent(run, newest)
+            return self._events_between(first, last, run)
+        if run is None:
+            return self._events_of(address, newest)
+        return [event for event in self._events_of(address) if event.run == run][-(newest or 0) :]
 
     def serial_at(self, moment: str) -> int | None:
         with self._reading() as connection:
@@ -111,9 +137,12 @@ class SqlStore:
         with in_words(self._connector):
             return self._backups.kept()
 
-    def restore(self, name: str, lock: LockInfo) -> int:
+    def read_backup(self, name: str) -> RecordedState:
         with in_words(self._connector):
-            recorded = self._backups.read(name)
+            return self._backups.read(name)
+
+    def restore(self, name: str, lock: LockInfo) -> int:
+        recorded = self.read_backup(name)
         why = f"restored the backup {name}"
         if self.verify():
             return self._start_anew(recorded, why, lock)
@@ -133,6 +162,16 @@ class SqlStore:
         state = RecordedState(recorded.lineage, newest, recorded.records)
         with self.write(lock, 0) as writer:
             return writer.replace(state, f"{why}; the damaged state is kept as {kept}")
+
+    def _read_at(self, lineage: str, serial: int, addresses: Sequence[Address]) -> Mapping[Address, Record]:
+        """The records at `addresses` when the state has this serial. Raises Moved."""
+        with self._reading() as connection:
+            if connection is not None:
+                with connection.reading():
+                    meta = self._meta(connection)
+                    if (meta.lineage, meta.serial) == (lineage, serial):
+                        return load_some(connection, addresses)
+        raise Moved("The state was written while it was being read. Run the command again.")
 
     def _last_holder(self) -> Lock | None:
         """Who holds the lock of a damaged state, as far as can be told."""
@@ -154,22 +193,26 @@ class SqlStore:
             raise Flaw(f"it is older than its backup {name}, so it is an old copy or its newest part is missing")
         return meta
 
-    def _extent(self, run: str | None) -> tuple[int, int]:
-        """The numbers of the first and last event, of all or of one run."""
+    def _extent(self, run: str | None, newest: int | None) -> tuple[int, int]:
+        """The numbers of the first and last event: of all or of one run, of all of them or only the newest."""
         with self._reading() as connection:
             if connection is None:
                 return 1, 0
             with connection.reading():
-                last = load_meta(connection).number
+                first, last = 1, load_meta(connection).number
                 if run is None:
-                    return 1, last
+                    return (max(first, last + 1 - newest) if newest else first), last
                 row = connection.one("load_run", (run,))
-                return _extent_of(read_run(row), last) if row else (1, 0)
+                if row is None:
+                    return 1, 0
+                first, last = _extent_of(read_run(row), last)
+                oldest = connection.one("nth_newest_of_run", (first, last, run, newest - 1)) if newest else None
+                return oldest[0] if oldest else first, last
 
-    def _events_of(self, address: Address) -> list[PastEvent]:
+    def _events_of(self, address: Address, newest: int | None = None) -> list[PastEvent]:
         with self._reading() as connection:
-            rows = connection.all("events_of_address", (address,)) if connection else ()
-            return list(map(PastEvent._make, rows))
+            rows = connection.all("events_of_address", (address, newest or _ALL)) if connection else []
+            return list(map(PastEvent._make, reversed(rows)))
 
     def _events_between(self, first: int, last: int, run: str | None) -> Iterator[PastEvent]:
         for start in range(first, last + 1, _WINDOW):
@@ -184,7 +227,7 @@ class SqlStore:
             yield from map(PastEvent._make, rows)
 
     @contextmanager
-    def _held(self, connection: Connection, held: lease.Holder | None) -> Iterator[None]:
+    def _held(self, connection: Connection, held: lease.Hold | None) -> Iterator[None]:
         """Keeps the lock while the block runs, and gives it and the reserve back; what the block raises comes first."""
         with lease.kept(self._connector, held, self._lease) if held else nullcontext():
             try:
@@ -195,7 +238,7 @@ class SqlStore:
                 raise
         self._let_go(connection, held)
 
-    def _let_go(self, connection: Connection, held: lease.Holder | None) -> None:
+    def _let_go(self, connection: Connection, held: lease.Hold | None) -> None:
         with in_words(self._connector):
             self._connector.free()
             if held:

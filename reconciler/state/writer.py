@@ -39,6 +39,9 @@ _RESERVE_A_STEP = 32 << 10
 _RESERVE_MOST = 64 << 20
 """Bytes set aside for a run, and for each of its open intents, and the most. An outcome touches up to eight pages."""
 
+_PART = 10_000
+"""Records that are replaced at a time, so that a large state needs no multiple of its size in memory."""
+
 Change = Callable[[Meta, str], Meta]
 """What a transaction does: from the state's own row and the time to the new row."""
 
@@ -46,9 +49,7 @@ Change = Callable[[Meta, str], Meta]
 class SqlWriter:
     """Satisfies ports.StateWriter. `held` is the lock that it writes under, None for none."""
 
-    def __init__(
-        self, connector: Connector, connection: Connection, held: lease.Holder | None, backups: Backups
-    ) -> None:
+    def __init__(self, connector: Connector, connection: Connection, held: lease.Hold | None, backups: Backups) -> None:
         self._connector = connector
         self._connection = connection
         self._held = held
@@ -104,7 +105,7 @@ class SqlWriter:
                 records: Mapping[Address, Record | None] = load_changed(self._connection, base.number)
             else:
                 base, records = None, load_records(self._connection, meta.total)
-            time = lease.now(self._connection)[0]
+            time = lease.now(self._connection)
         if base or records:
             self._backups.keep(meta, records, time, base)
 
@@ -159,9 +160,14 @@ class SqlWriter:
         serial = max(meta.serial, recorded.serial, self._backups.last_serial(lineage)) + 1
         changed: dict[Address, Record | None] = dict.fromkeys(sorted(present.keys() - recorded.records.keys()))
         changed.update((a, record) for a, record in recorded.records.items() if present.get(a) != record)
-        entries = [about_component(now, self._run, a, "replace", record, why, serial) for a, record in changed.items()]
-        entries.insert(0, about_state(now, self._run, "replace", why, serial))
-        return self._record(changed, entries, meta._replace(lineage=lineage, serial=serial))
+        told = [about_state(now, self._run, "replace", why, serial)]
+        meta = append(self._connection, meta._replace(lineage=lineage, serial=serial), told)
+        addresses = [*changed]
+        for start in range(0, len(addresses), _PART):
+            part = {address: changed[address] for address in addresses[start : start + _PART]}
+            entries = [about_component(now, self._run, a, "replace", each, why, serial) for a, each in part.items()]
+            meta = self._record(part, entries, meta)
+        return meta
 
     def _record(self, records: Mapping[Address, Record | None], entries: Sequence[Entry], meta: Meta) -> Meta:
         meta = append(self._connection, meta, entries)
@@ -178,7 +184,7 @@ class SqlWriter:
         with in_words(self._connector), self._connection.writing():
             meta = load_meta(self._connection, "hold_meta")
             self._check(meta)
-            after = change(meta, lease.now(self._connection)[0])
+            after = change(meta, lease.now(self._connection))
             if after != meta:
                 save_meta(self._connection, after)
         self._base = after

@@ -139,6 +139,11 @@ def test_rollback_to_a_serial(history: Repository) -> None:
     assert f"as it was at {history.git('rev-parse', 'v1')[:12]}" in out
     out = history.ureg("rollback", f"-to={serial}")
     assert f"as it was at {history.git('rev-parse', 'v3')[:12]}" in out
+    history.git("tag", "1", "v3")
+    history.git("tag", "77777", "v2")
+    for digits, version in (("1", "v1"), ("77777", "v2")):  # a serial, if the state had it
+        out = history.ureg("rollback", f"-to={digits}")
+        assert f"as it was at {history.git('rev-parse', version)[:12]}" in out
 
 
 def test_rollback_touches_nothing_else(history: Repository) -> None:

@@ -83,5 +83,5 @@ def test_version_and_completion(repository: Repository) -> None:
 def test_help_reads_as_it_is_typed(repository: Repository) -> None:
     out = repository.ureg("plan", "-help")
     assert "-detailed-exitcode" in out
-    assert out.count("--") == out.count("--help") == 1
+    assert "--" not in out
     assert "-refresh=false" in out

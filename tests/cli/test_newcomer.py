@@ -22,6 +22,13 @@ COMMANDS = [
     "graph",
     "state",
     "import",
+    "diff",
+    "rollback",
+    "runs",
+    "history",
+    "events",
+    "lock",
+    "force-unlock",
     "fmt",
     "schema",
     "completion",
@@ -50,6 +57,44 @@ def test_help_lists_settings_apart(repository: Repository) -> None:
     assert "-out FILE" in own
     assert "-parallelism VALUE" not in own
     assert "-parallelism VALUE" in settings
+
+
+def test_help_shows_one_dash_everywhere(repository: Repository) -> None:
+    for args in ((), ("state",), ("state", "mv"), ("plan",)):
+        assert "--" not in repository.ureg(*args, "--help")
+        assert "-help" in repository.ureg(*args, "-help")
+    assert "-chdir DIR" in repository.ureg("-help")
+
+
+def test_help_names_the_defaults_of_the_settings(repository: Repository) -> None:
+    text = re.sub(r"\s+", " ", repository.ureg("plan", "-help"))
+    assert "Folder of the manifests. [registry.d]" in text
+    assert "stop an apply. [20]" in text
+
+
+def test_help_names_no_argument_among_the_options(repository: Repository) -> None:
+    assert "Options:\n  -lock=false" in repository.ureg("state", "mv", "-help")
+
+
+OUTSIDE = ["..", "../other", "a/../../b", "/etc", "a//b", ".", "~", "a\nb", "*"]
+
+
+@pytest.mark.parametrize("setting", ["registry", "schemas", "output"])
+def test_a_folder_outside_of_the_registry_is_refused_wherever_it_is_set(repository: Repository, setting: str) -> None:
+    repository.write("registry.d/a.yaml", component("a"))
+    for folder in OUTSIDE:
+        variable = f"UREG_{setting.upper()}"
+        assert f"-{setting} cannot be" in repository.refused("plan", f"-{setting}={folder}")
+        assert f"{variable} cannot be" in repository.refused("plan", **{variable: folder})
+
+
+def test_a_folder_inside_may_end_with_a_slash_and_the_state_may_be_anywhere(repository: Repository) -> None:
+    repository.write("registry.d/a.yaml", component("a"))
+    elsewhere = repository.root.parent / "elsewhere/state.db"
+    elsewhere.parent.mkdir()
+    repository.ureg("apply", "-auto-approve", "-registry=registry.d/", f"-state={elsewhere}")
+    assert elsewhere.is_file()
+    assert not (repository.root / ".ureg/state.db").exists()
 
 
 @pytest.mark.parametrize("command", ["plan", "apply", "destroy", "validate", "graph", "fmt"])

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
-from corpus.catalogue import LICENCES, SCHEMA, yaml_files
+from corpus.catalogue import LICENCES, SCHEMA, kept, yaml_files
 from repository import Repository
+
+__all__ = ["kept"]
 
 COUNT = 1567
 MISTAKES = {
@@ -38,11 +41,11 @@ BOX = {
 
 
 @pytest.fixture
-def catalogue(repository: Repository, pytestconfig: pytest.Config) -> Repository:
+def catalogue(repository: Repository, kept: Path) -> Repository:
     """The catalogue as it was published, in a repository with one schema file besides."""
     repository.write("schemas/licence.schema.json", SCHEMA.read_text(encoding="utf-8"))
     (repository.root / "data").mkdir()
-    for name, data in yaml_files(pytestconfig.cache.mkdir("catalogue"), LICENCES):
+    for name, data in yaml_files(kept, LICENCES):
         (repository.root / "data" / name).write_bytes(data)
     repository.commit()
     return repository

@@ -3,161 +3,20 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import stat
 import subprocess
-import sys
 import time
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
-import pyrage
 import pytest
 from manifests import component
-from repository import Repository
+from planted import MARKERS, Planted
+from repository import ROOT
+from state.postgres_server import PostgresServer
 
-MARKERS = {
-    "TOKEN": "MARKER-of-the-environment-5b1f",
-    "FILE": "MARKER-of-a-file-c07d",
-    "MOUNTED": "MARKER-of-a-mounted-file-77aa",
-    "SOPS": "MARKER-of-sops-e912",
-}
 LITERAL = "MARKER-written-by-hand-30c4"
-MARK = b"MARKER-"
-
-CONFIG = """\
-apiVersion: ureg/v1
-kind: Config
-metadata: {{name: {name}}}
-spec:
-  format: {form}
-  path: {path}
-  values:
-    note: {note}
-    database: {{host: db.example.com, password: {{secretRef: "{file}"}}}}
-  secrets:
-    token: {{secretRef: "env:TOKEN"}}
-    mounted: {{secretRef: "file:{mounted}"}}
-    deep: {{secretRef: "sops:secrets/shop.yaml#database.password"}}
-"""
-
-LEAKY = """
-import json
-
-from reconciler.model.outcome import Health, Outcome
-
-
-class Leaky:
-    name = "leaky"
-    acts = True
-    batches = False
-
-    def __init__(self, place, secrets):
-        self.secrets = secrets
-
-    def _leak(self, address):
-        secret = self.secrets.read("env:TOKEN")
-        if address == "note/crash":
-            raise RuntimeError(f"cannot send {secret}") from KeyError(secret)
-        return f"the server does not take {json.dumps(secret)}"
-
-    def observe(self, records):
-        from reconciler.model.record import Observation
-        return [Observation(record.address, record.state, self._leak(record.address)) for record in records]
-
-    def execute(self, transitions):
-        return [Outcome(one.address, self._leak(one.address)) for one in transitions]
-
-    def health(self, record):
-        return Health(False, self._leak(record.address))
-
-    def logs(self, record, lines, follow):
-        return [self._leak(record.address)]
-
-
-def open_driver(site):
-    return Leaky(site.output, site.secrets)
-"""
-
-
-class Planted:
-    """A registry whose secrets hold markers, and all that was said about it so far."""
-
-    def __init__(self, repository: Repository, folder: Path) -> None:
-        self.repository = repository
-        self.said: list[str] = []
-        self._folder = folder
-        self._mounted = folder / "mounted/secrets/token"
-
-    def run(self, *args: str, answer: str = "") -> subprocess.CompletedProcess[str]:
-        done = self.repository.run(*args, answer=answer)
-        self.said += [done.stdout, done.stderr]
-        return done
-
-    def ureg(self, *args: str, code: int = 0) -> str:
-        done = self.run(*args)
-        assert done.returncode == code, f"exit {done.returncode}, not {code}\n{done.stdout}\n{done.stderr}"
-        return done.stdout + done.stderr
-
-    def config(self, name: str, form: str = "json", path: str = "", note: str = "x", file: str = "token") -> None:
-        path, file = path or f"app/{name}", f"file:secrets/{file}"
-        text = CONFIG.format(name=name, form=form, path=path, note=note, file=file, mounted=self._mounted)
-        self.repository.write(f"registry.d/{name}.yaml", text)
-
-    def rendered(self, name: str) -> Path:
-        return self.repository.root / ".ureg/out/app" / name
-
-    def holding(self, mark: bytes = MARK) -> list[str]:
-        """Every file anywhere in the test's folder that holds `mark`, also compressed; but for where the secrets are
-        kept, and the files that they were rendered into."""
-        root = self.repository.root
-        kept = (root / "secrets", self._folder / "mounted", root / ".ureg/out/app")
-        return [
-            str(path.relative_to(self._folder))
-            for path in self._folder.rglob("*")
-            if path.is_file() and not any(path.is_relative_to(one) for one in kept) and mark in _plain(path)
-        ]
-
-    def check(self) -> None:
-        assert [text for text in self.said if MARK.decode() in text] == []
-        assert self.holding() == []
-
-
-def _plain(path: Path) -> bytes:
-    data = path.read_bytes()
-    try:
-        return data + zlib.decompressobj(wbits=47).decompress(data)
-    except zlib.error:
-        return data
-
-
-@pytest.fixture
-def planted(repository: Repository, tmp_path: Path) -> Planted:
-    identity = pyrage.x25519.Identity.generate()
-    (tmp_path / "age.txt").write_text(f"{identity}\n")
-    for folder in ("temporary", "home", "mounted/secrets"):
-        (tmp_path / folder).mkdir(parents=True)
-    repository.environment |= {
-        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-        "HOME": str(tmp_path / "home"),
-        "TMPDIR": str(tmp_path / "temporary"),
-        "SOPS_AGE_KEY_FILE": str(tmp_path / "age.txt"),
-        "SOPS_DISABLE_VERSION_CHECK": "1",
-        "UREG_SECRET_FOLDERS": str(tmp_path / "mounted"),
-        "TOKEN": MARKERS["TOKEN"],
-    }
-    (tmp_path / "mounted/secrets/token").write_text(MARKERS["MOUNTED"])
-    repository.write(".gitignore", "/.ureg/\n/secrets/token\n")
-    repository.write("secrets/token", f"{MARKERS['FILE']}\n")
-    file = repository.write("secrets/shop.yaml", f"database:\n  password: {MARKERS['SOPS']}\n")
-    command = ["sops", "encrypt", "--in-place", "--age", str(identity.to_public()), str(file)]
-    subprocess.run(command, check=True, env=repository.environment)
-    made = Planted(repository, tmp_path)
-    made.config("app")
-    repository.commit()
-    return made
 
 
 def test_the_rendered_file_has_every_secret_and_only_its_owner_can_read_it(planted: Planted) -> None:
@@ -253,45 +112,109 @@ def test_an_unresolved_secret_fails_no_plan(planted: Planted) -> None:
     assert MARKERS["TOKEN"] in planted.rendered("app").read_text(), "the file stays as it was"
 
 
-@pytest.fixture
-def leaky(planted: Planted, tmp_path: Path) -> Planted:
-    """With a kind whose driver, someone else's, tells its secret at every turn."""
-    site = tmp_path / "site"
-    info = site / "acme-1.0.dist-info"
-    info.mkdir(parents=True)
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: acme\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text("[ureg.drivers]\nleaky = acme_leaky\n")
-    (site / "acme_leaky.py").write_text(LEAKY)
-    planted.repository.environment["PYTHONPATH"] = str(site)
-    schema = json.loads((Path(__file__).parents[2] / "schemas/component.schema.json").read_text())
-    schema |= {"$id": "note.schema.json", "title": "Note"}
-    schema["x-ureg"] = {"kind": "Note", "plural": "notes", "driver": "leaky"}
-    schema["properties"]["kind"] = {"const": "Note", "description": "The kind."}
-    schema["properties"]["state"] = {"enum": ["present"], "description": "It is there."}
-    schema["properties"]["spec"] = {"type": "object", "description": "What it is."}
-    schema["examples"] = []
-    planted.repository.write("schemas/note.schema.json", json.dumps(schema))
-    return planted
-
-
 NOTE = "apiVersion: ureg/v1\nkind: Note\nmetadata: {{name: {}}}\nspec: {{}}\n"
 
 
-def test_a_driver_that_tells_its_secret_is_not_believed(leaky: Planted) -> None:
-    leaky.repository.write("registry.d/n.yaml", NOTE.format("leak"))
-    said = leaky.ureg("apply", "-auto-approve", code=1)
+def test_a_driver_that_tells_its_secret_is_not_believed(anywhere: Planted) -> None:
+    anywhere.repository.write("registry.d/n.yaml", NOTE.format("leak"))
+    said = anywhere.ureg("apply", "-auto-approve", code=1)
     assert 'the server does not take "(sensitive)"' in said
-    assert "(sensitive)" in leaky.ureg("plan", "-json")
-    assert "(sensitive)" in leaky.ureg("state", "pull")
-    leaky.check()
+    assert "(sensitive)" in anywhere.ureg("plan", "-json")
+    assert "(sensitive)" in anywhere.ureg("state", "pull")
+    anywhere.ureg("plan", code=1, BREAK="state")
+    anywhere.check()
 
 
-def test_a_crash_of_a_driver_is_told_without_it(leaky: Planted) -> None:
-    leaky.repository.write("registry.d/n.yaml", NOTE.format("crash"))
-    said = leaky.ureg("apply", "-auto-approve", code=1)
+@pytest.mark.parametrize("name", ["crash", "exit", "garbage"])
+def test_a_crash_of_a_driver_is_told_without_it(anywhere: Planted, name: str) -> None:
+    anywhere.repository.write("registry.d/n.yaml", NOTE.format(name))
+    said = anywhere.ureg("apply", "-auto-approve", code=1)
     assert "the leaky driver has a bug" in said
-    assert "cannot send (sensitive)" in leaky.ureg("plan", code=1)
-    leaky.check()
+    assert name == "garbage" or "(sensitive)" in said
+    anywhere.ureg("plan", code=1)
+    anywhere.ureg("plan", "-json", code=1)
+    anywhere.check()
+
+
+@pytest.mark.parametrize("where", ["open", "observe"])
+def test_a_driver_that_fails_at_its_start_is_told_without_it(anywhere: Planted, where: str) -> None:
+    anywhere.repository.write("registry.d/n.yaml", NOTE.format("leak"))
+    anywhere.ureg("apply", "-auto-approve", code=1)
+    assert "(sensitive)" in anywhere.ureg("plan", code=1, BREAK=where)
+    anywhere.ureg("apply", "-auto-approve", code=1, BREAK=where)
+    anywhere.check()
+
+
+BUG = """
+from reconciler.engine import operations
+
+
+def broken(*everything):
+    raise RuntimeError(f"no plan for {everything!r}")
+
+
+operations.build = broken
+"""
+
+
+def test_a_bug_is_reported_without_it(anywhere: Planted) -> None:
+    anywhere.ureg("apply", "-auto-approve")
+    path = anywhere.repository.environment["PYTHONPATH"]
+    (Path(path) / "sitecustomize.py").write_text(BUG)
+    said = anywhere.ureg("plan", code=3, PYTHONPATH=f"{path}:{ROOT}")
+    report = Path(said.split("report in ")[1].split(" to the")[0])
+    assert "secretRef" in report.read_text()
+    anywhere.check()
+
+
+@pytest.fixture
+def hanging(anywhere: Planted) -> Iterator[subprocess.Popen[str]]:
+    """An apply whose driver waits for the file `go`."""
+    anywhere.repository.write("registry.d/n.yaml", NOTE.format("hang"))
+    with anywhere.repository.start("apply", "-auto-approve") as process:
+        deadline = time.monotonic() + 20
+        while not (anywhere.repository.root / "hanging").exists() and time.monotonic() < deadline:
+            time.sleep(0.02)
+        yield process
+        process.kill()
+
+
+def test_an_apply_that_lost_its_lock_says_nothing_of_it(anywhere: Planted, hanging: subprocess.Popen[str]) -> None:
+    held = json.loads(anywhere.ureg("lock", "show", "-json"))
+    anywhere.ureg("plan", code=1)
+    anywhere.ureg("force-unlock", "-force", held["lock"]["id"])
+    anywhere.repository.write("go", "")
+    anywhere.said += hanging.communicate(timeout=60)
+    assert hanging.returncode == 1
+    anywhere.ureg("plan")
+    anywhere.ureg("apply", "-auto-approve", code=1)
+    anywhere.check()
+
+
+def test_the_state_takes_no_secret_along_wherever_it_goes(anywhere: Planted, postgres_server: PostgresServer) -> None:
+    repository = anywhere.repository
+    repository.commit()
+    anywhere.ureg("apply", "-auto-approve")
+    first = repository.git("rev-parse", "HEAD")
+    repository.write("pulled.json", repository.ureg("state", "pull"))
+    anywhere.config("app", note="changed")
+    repository.commit()
+    anywhere.ureg("apply", "-auto-approve")
+    repository.environment["TOKEN"] = "MARKER-rotated"
+    anywhere.ureg("rollback", f"-to={first}", "-auto-approve")
+    assert "MARKER-rotated" in anywhere.rendered("app").read_text()
+    anywhere.ureg("state", "restore", "-auto-approve")
+    anywhere.ureg("plan")
+    anywhere.ureg("state", "push", "-force", "pulled.json")
+    anywhere.ureg("apply", "-auto-approve")
+    for to in (anywhere.new_database(postgres_server), "moved.db"):
+        anywhere.ureg("state", "migrate", to)
+        repository.environment["UREG_STATE"] = to
+        for args in (("state", "verify"), ("events", "verify"), ("events", "list", "-json"), ("runs", "list", "-json")):
+            anywhere.ureg(*args)
+    found = anywhere.holding(b"secretRef")
+    assert [part for part in ("/data/base/", ": ", "pulled.json") if part not in " ".join(found)] == []
+    anywhere.check()
 
 
 HEAD = "apiVersion: ureg/v1\nkind: Service\nmetadata:   {{name: s{}}}\nspec:\n  command: [x]\n"

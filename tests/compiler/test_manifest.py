@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from reconciler.compiler.finding import Finding
 from reconciler.compiler.kinds import load_catalogue
-from reconciler.compiler.manifest import check_references, stem, to_resource
+from reconciler.compiler.manifest import stem, to_resource
 from reconciler.model.resource import Document, Reference, Resource
 
 HERE = Path(__file__).parent
@@ -20,9 +21,15 @@ GADGET = CATALOGUE.kinds["gadget"]
 GIZMO = CATALOGUE.kinds["gizmo"]
 
 
-def gadget(spec: dict[str, Any] | None = None, **more: Any) -> Resource:
+def read(spec: dict[str, Any] | None = None, **more: Any) -> tuple[Resource, list[Finding]]:
     value = {"apiVersion": "ureg/v1", "kind": "Gadget", "metadata": {"name": "a"}, **more}
     return to_resource(Document("registry.d/a.yaml", 2, 7, value if spec is None else {**value, "spec": spec}), GADGET)
+
+
+def gadget(spec: dict[str, Any] | None = None, **more: Any) -> Resource:
+    resource, misfits = read(spec, **more)
+    assert misfits == []
+    return resource
 
 
 def test_a_resource_of_a_manifest() -> None:
@@ -41,7 +48,7 @@ def test_the_state_is_no_part_of_the_manifest_and_has_a_default() -> None:
 
 def test_a_plain_file_is_the_spec_of_its_component() -> None:
     value = {"title": "Baïkal", "state": "old", "gadget": "a"}
-    resource = to_resource(Document("gizmos/bai\u0308kal.v2.yml", 0, 1, value), GIZMO)
+    resource, _ = to_resource(Document("gizmos/bai\u0308kal.v2.yml", 0, 1, value), GIZMO)
     assert resource.address == "gizmo/baïkal.v2"
     assert resource.state == "present"
     assert resource.body() == {
@@ -54,7 +61,8 @@ def test_a_plain_file_is_the_spec_of_its_component() -> None:
 
 
 def test_a_plain_document_may_be_anything() -> None:
-    assert to_resource(Document("gizmos/list.yml", 0, 1, [1]), GIZMO).body()["spec"] == [1]
+    resource, _ = to_resource(Document("gizmos/list.yml", 0, 1, [1]), GIZMO)
+    assert resource.body()["spec"] == [1]
 
 
 @pytest.mark.parametrize(
@@ -84,7 +92,6 @@ def test_the_name_of_a_plain_file_is_its_stem(path: str, name: str) -> None:
 def test_references_become_addresses(field: str, text: str, target: str) -> None:
     resource = gadget({field: text})
     assert resource.references == (Reference(target, ("spec", field)),)
-    assert check_references(resource, GADGET) == []
 
 
 def test_references_are_found_in_lists_and_under_any_key() -> None:
@@ -116,7 +123,7 @@ def test_references_are_found_in_lists_and_under_any_key() -> None:
     ],
 )  # fmt: skip
 def test_references_that_do_not_fit(spec: dict[str, Any], code: str, pointer: tuple[Any, ...], summary: str) -> None:
-    (found,) = check_references(gadget(spec), GADGET)
+    _, (found,) = read(spec)
     assert (found.code, found.pointer, found.summary) == (code, pointer, summary)
 
 

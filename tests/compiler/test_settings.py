@@ -58,6 +58,50 @@ def test_each_error_is_told_at_its_place(text: str, code: str, place: str, hint:
     assert hint in found[0].hint
 
 
+PASSWORD = "settings-password"
+DATABASES = {
+    "state: postgresql://ureg:hunter2@db/shop\n": ("1:8", PASSWORD),
+    "parallelism: 2\nstate: 'postgres://:hunter2@db'\n": ("2:8", PASSWORD),
+    "state: postgresql://db/shop?user=ureg&password=hunter2\n": ("1:8", PASSWORD),
+    "state: postgresql://db/shop?%70assword=hunter2\n": ("1:8", PASSWORD),
+    "state: postgresql://db/shop?sslpassword=hunter2\n": ("1:8", PASSWORD),
+    "state: postgresql://ureg:hunt/er2@db/shop\n": ("1:8", PASSWORD),
+    "state: postgresql://ureg:h?unter2@db/shop\n": ("1:8", PASSWORD),
+    "state: postgresql://ureg:hunter2@x:hunter2@db/shop\n": ("1:8", PASSWORD),
+    "state: 'postgresql://ureg:hunter2 x@db/shop'\n": ("1:8", "schema-pattern"),
+    "state: [postgresql://ureg:hunter2@db/shop]\n": ("1:8", "schema-type"),
+    "sate: postgresql://ureg:hunter2@db/shop\n": ("1:1", "schema-additional-properties"),
+    "state: postgresql://ureg:hunter2@db: x\n": ("1:36", "yaml-syntax"),
+    "postgresql://ureg:hunter2@db/shop: 1\n": ("1:1", "schema-additional-properties"),
+}
+
+
+@pytest.mark.parametrize("text", DATABASES)
+def test_a_password_is_refused_at_its_place_and_never_shown(text: str) -> None:
+    settings, found = parse_settings("ureg.yaml", text.encode(), CATALOGUE)
+    place, code = DATABASES[text]
+    assert settings == Settings()
+    assert [str(one.location) for one in found] == [f"ureg.yaml:{place}"]
+    assert code == "yaml-syntax" or found[0].code == code
+    assert "hunt" not in repr(found)
+    assert code != PASSWORD or all(word in found[0].hint for word in ("UREG_STATE", "PGPASSWORD", "pgpass"))
+
+
+def test_a_password_beside_a_key_that_stands_twice_is_not_shown() -> None:
+    text = "state: postgresql://ureg:hunter2@db/shop\nstate: postgresql://ureg:hunter3@db/shop\n"
+    _, found = parse_settings("ureg.yaml", text.encode(), CATALOGUE)
+    assert found
+    assert "hunter" not in repr(found)
+
+
+@pytest.mark.parametrize(
+    "state",
+    ["postgresql://ureg@db:5432/shop?schema=a", "postgresql://[::1]:5432/shop", "postgresql:///shop?passfile=/x/y"],
+)
+def test_a_database_without_a_password_is_in_order(state: str) -> None:
+    assert parse_settings("ureg.yaml", f"state: {state}\n".encode(), CATALOGUE) == (Settings(state=state), ())
+
+
 def test_text_that_is_no_yaml_is_an_error() -> None:
     settings, found = parse_settings("ureg.yaml", b"registry: [\n", CATALOGUE)
     assert settings == Settings()

@@ -9,10 +9,19 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from zipfile import ZipFile
 
+import pytest
+
 REQUIREMENT = "scancode-toolkit==3.1.1 --hash=sha256:8a9b0ae734c6fc9a1da4034a808e6ab5cde67672f6fa1492b9a630483f2eeba1\n"
 SCHEMA = Path(__file__).with_name("licence.schema.json")
 LICENCES = "licensedcode/data/licenses/"
 RULES = "licensedcode/data/rules/"
+
+
+@pytest.fixture(scope="session")
+def kept(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the catalogue is kept: until the next run, unless pytest was told to keep nothing."""
+    cache: pytest.Cache | None = getattr(pytestconfig, "cache", None)
+    return cache.mkdir("catalogue") if cache else tmp_path_factory.mktemp("catalogue")
 
 
 def yaml_files(cache: Path, folder: str) -> Iterator[tuple[str, bytes]]:

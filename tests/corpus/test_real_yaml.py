@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 import pytest
-from corpus.catalogue import LICENCES, RULES, yaml_files
+from corpus.catalogue import LICENCES, RULES, kept, yaml_files
 from ruamel.yaml import YAML
 from ruamel.yaml.constructor import DuplicateKeyError
 
 from reconciler.compiler import accelerator, reader
 from reconciler.compiler.parse import parse
 
+__all__ = ["kept"]
+
 
 @pytest.mark.parametrize(("folder", "step", "twice"), [(LICENCES, 1, 3), (RULES, 10, 0)])
-def test_a_catalogue_is_read_as_others_read_it(pytestconfig: pytest.Config, folder: str, step: int, twice: int) -> None:
+def test_a_catalogue_is_read_as_others_read_it(kept: Path, folder: str, step: int, twice: int) -> None:
     other = YAML(typ="safe")
     refused, files = 0, 0
-    for name, data in islice(yaml_files(pytestconfig.cache.mkdir("catalogue"), folder), 0, None, step):
+    for name, data in islice(yaml_files(kept, folder), 0, None, step):
         files += 1
         documents, findings = reader.read(name, data)
         try:

@@ -85,7 +85,8 @@ def test_the_repository_is_force_pushed_between_plan_and_apply(stage: Stage) -> 
     assert not stage.check(Done(1, "", "", 0)).violations
 
 
-def test_the_clock_is_set_back(stage: Stage) -> None:
+@pytest.mark.parametrize("jump", [3600, -3600])
+def test_the_clock_jumps(stage: Stage, jump: int) -> None:
     """In the middle of an apply, for it and for a rival on the same machine."""
     clock = stage.folder / "clock"
     clock.write_text("0")
@@ -94,7 +95,7 @@ def test_the_clock_is_set_back(stage: Stage) -> None:
     stage.order(hang=[" ".join(FIRST)])
     with stage.start(*APPLY, environment=wrong) as holder:
         stage.await_call(*FIRST)
-        clock.write_text("-3600")
+        clock.write_text(str(jump))
         rival = stage.run("apply", "-auto-approve", environment={**wrong, "LEDGER_ORDERS": "none"})
         stage.order()
         done = ended(holder)

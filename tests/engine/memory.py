@@ -42,6 +42,9 @@ class MemoryStore:
     def load(self) -> RecordedState:
         return RecordedState("line" if self.serial else "", self.serial, dict(self.records))
 
+    def survey(self) -> RecordedState:
+        return self.load()
+
     @contextmanager
     def write(self, lock: LockInfo | None, timeout: float) -> Iterator[MemoryWriter]:
         if lock and self.lock:
@@ -66,8 +69,11 @@ class MemoryStore:
     def runs(self) -> Sequence[PastRun]:
         return tuple(reversed(self.runs_))
 
-    def events(self, address: Address | None = None, run: str | None = None) -> Iterable[PastEvent]:
-        return [e for e in self.events_ if address in (None, e.address) and run in (None, e.run)]
+    def events(
+        self, address: Address | None = None, run: str | None = None, newest: int | None = None
+    ) -> Iterable[PastEvent]:
+        found = [e for e in self.events_ if address in (None, e.address) and run in (None, e.run)]
+        return found if newest is None else found[-newest:]
 
     def serial_at(self, moment: str) -> int | None:
         return None
@@ -80,6 +86,9 @@ class MemoryStore:
 
     def backups(self) -> Sequence[Backup]:
         return ()
+
+    def read_backup(self, name: str) -> RecordedState:
+        raise StateError("There is no backup.")
 
     def restore(self, name: str, lock: LockInfo) -> int:
         raise StateError("There is no backup.")

@@ -15,8 +15,9 @@ from reconciler.engine.planning import observe
 from reconciler.engine.recovery import Recovered, Verdict, describe, recover
 from reconciler.model import settings
 from reconciler.model.diagnostics import Invalid, Severity
-from reconciler.model.history import LockInfo, Run
+from reconciler.model.history import Intent, LockInfo, Run
 from reconciler.model.lifecycle import ABSENT
+from reconciler.model.outcome import Transition
 from reconciler.model.plan import Options, Plan
 from reconciler.model.record import Status
 from reconciler.model.resource import DesiredState
@@ -42,7 +43,7 @@ class Bench:
 
     def plan(self, wanted: DesiredState) -> Plan:
         recorded = self.store.load()
-        seen = observe(recorded, CATALOGUE, self.world.driver_for)
+        seen = observe(recorded.records, CATALOGUE, self.world.driver_for)
         guards = settings.Guards(10**6, 100)
         made, _ = build(wanted, recorded, seen, CATALOGUE, Options(), guards, "2026-01-01T00:00:00Z")
         assert made
@@ -96,6 +97,63 @@ def test_what_was_not_done_is_taken_back_and_tried_again(bench: Bench) -> None:
     bench.apply(bench.plan(desired(resource("one/a"))))
     assert [t.verb for t in bench.world.done] == ["register", "start"]
     assert bench.store.records["one/a"].failures == 0
+
+
+def _dies(bench: Bench, value: int = 1) -> Intent:
+    """The intent of an apply that dies in its first verb."""
+    bench.apply(bench.plan(desired(resource("one/a", value=value))), dies_at=AFTER_INTEND)
+    return bench.store.intents["one/a"]
+
+
+def test_what_recovery_took_back_is_carried_out_under_the_key_of_its_intent(bench: Bench) -> None:
+    first = _dies(bench)
+    bench.recover()
+    second = _dies(bench)
+    bench.recover()
+    bench.apply(bench.plan(desired(resource("one/a"))))
+    assert (second.key, second.attempt) == (first.key, 2)
+    register, start = bench.world.done
+    assert (register.verb, register.key) == ("register", first.key)
+    assert start.key.startswith("run-5/")
+
+
+def test_what_stays_open_is_carried_out_under_the_key_of_its_intent(bench: Bench) -> None:
+    first = _dies(bench)
+    bench.apply(bench.plan(desired(resource("one/a"))), unsettled=frozenset([first.key]))
+    assert bench.world.done[0].key == first.key
+
+
+def test_another_operation_has_another_key(bench: Bench) -> None:
+    keys = {_dies(bench).key}
+    bench.recover()
+    keys.add(_dies(bench, value=2).key)
+    assert len(keys) == 2
+
+
+def test_what_was_answered_for_has_another_key_when_it_is_tried_again(bench: Bench) -> None:
+    keys: list[str] = []
+
+    def fails(transition: Transition) -> str:
+        keys.append(transition.key)
+        return "no space"
+
+    first = _dies(bench)
+    bench.recover()
+    bench.world.before = fails
+    bench.apply(bench.plan(desired(resource("one/a"))))
+    bench.apply(bench.plan(desired(resource("one/a"))))
+    assert keys[0] == first.key
+    assert keys[1] != first.key
+
+
+def test_what_was_done_is_another_operation_the_next_time(bench: Bench) -> None:
+    first = _dies(bench)
+    bench.recover()
+    for wanted in (desired(resource("one/a")), desired(), desired(resource("one/a"))):
+        bench.apply(bench.plan(wanted))
+    keys = [transition.key for transition in bench.world.done if transition.verb == "register"]
+    assert keys[0] == first.key
+    assert keys[1] != first.key
 
 
 def test_half_an_effect_is_taken_back(bench: Bench) -> None:

@@ -42,7 +42,7 @@ def test_a_driver_that_cannot_look_is_told_not_thrown(error: Exception, words: s
     world = World()
     world.drivers["single"].observe = fail(error)  # type: ignore[method-assign, assignment]
     with pytest.raises(Invalid) as raised:
-        observe(RECORDED, CATALOGUE, world.driver_for)
+        observe(RECORDED.records, CATALOGUE, world.driver_for)
     (finding,) = raised.value.diagnostics
     assert finding.code == "observe-failed"
     assert words in finding.detail
@@ -51,13 +51,13 @@ def test_a_driver_that_cannot_look_is_told_not_thrown(error: Exception, words: s
 def test_all_that_cannot_look_are_told_and_the_others_see() -> None:
     world = World()
     world.drivers["single"].observe = fail(OSError("dark"))  # type: ignore[method-assign, assignment]
-    seen, problems = look(RECORDED.records.values(), CATALOGUE, world.driver_for)
+    seen, problems = look(RECORDED.records, CATALOGUE, world.driver_for)
     assert [(each.address, each.state) for each in seen] == [("many/b", "absent"), ("many/c", "absent")]
     assert [problem.summary for problem in problems] == ["The single driver cannot see what is there"]
     world.blind = "fog"
-    assert len(look(RECORDED.records.values(), CATALOGUE, world.driver_for).problems) == 2
+    assert len(look(RECORDED.records, CATALOGUE, world.driver_for).problems) == 2
     world.drivers = {}
-    assert [p.code for p in look(RECORDED.records.values(), CATALOGUE, world.driver_for).problems] == [
+    assert [p.code for p in look(RECORDED.records, CATALOGUE, world.driver_for).problems] == [
         "driver-unknown",
         "driver-unknown",
     ]
@@ -68,7 +68,7 @@ def test_a_driver_that_never_answers_does_not_hang_the_plan(monkeypatch: pytest.
     world, over = World(), threading.Event()
     world.drivers["bulk"].observe = wait(over.wait)  # type: ignore[method-assign, assignment]
     try:
-        seen, problems = look(RECORDED.records.values(), CATALOGUE, world.driver_for)
+        seen, problems = look(RECORDED.records, CATALOGUE, world.driver_for)
     finally:
         over.set()
     assert [each.address for each in seen] == ["one/a"]
@@ -79,4 +79,4 @@ def test_drivers_look_at_the_same_time() -> None:
     world, both = World(), threading.Barrier(2)
     for driver in world.drivers.values():
         driver.observe = wait(lambda: both.wait(10))  # type: ignore[method-assign, assignment]
-    assert look(RECORDED.records.values(), CATALOGUE, world.driver_for).problems == ()
+    assert look(RECORDED.records, CATALOGUE, world.driver_for).problems == ()

@@ -157,7 +157,7 @@ class Life(RuleBasedStateMachine):
 
     def make_plan(self) -> Plan:
         recorded = self.store.load()
-        seen = observe(recorded, CATALOGUE, self.world.driver_for)
+        seen = observe(recorded.records, CATALOGUE, self.world.driver_for)
         wanted = desired(*(resource(address, thing.state, thing.value) for address, thing in self.wanted.items()))
         guards = settings.Guards(10**6, 100)
         made, problems = build(wanted, recorded, seen, CATALOGUE, Options(), guards, "2026-01-01T00:00:00Z")

@@ -30,7 +30,9 @@ LIFECYCLE = Lifecycle(
 
 
 def kind(name: str, driver: str) -> Kind:
-    return Kind(name, name.lower(), f"{name.lower()}s", (), driver, LIFECYCLE, "", NO_FIELDS, {}, f"{name}.json")
+    return Kind(
+        name, name.lower(), f"{name.lower()}s", (), driver, LIFECYCLE, "", lambda: NO_FIELDS, {}, f"{name}.json"
+    )
 
 
 CATALOGUE = Catalogue({"one": kind("One", "single"), "many": kind("Many", "bulk")}, "digest", {})

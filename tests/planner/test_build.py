@@ -36,7 +36,7 @@ SWITCH = Lifecycle(
 FIELDS = Field({"spec": Field({"fixed": Field({}, immutable=True)})})
 CATALOGUE = Catalogue(
     {
-        slug: Kind(slug.title(), slug, f"{slug}s", (), "record", states, "", FIELDS, {}, f"{slug}.schema.json")
+        slug: Kind(slug.title(), slug, f"{slug}s", (), "record", states, "", lambda: FIELDS, {}, f"{slug}.schema.json")
         for slug, states in (("config", SIMPLE), ("route", SWITCH))
     },
     "digest",

@@ -89,7 +89,7 @@ def chains(draw: st.DrawFn) -> Lifecycle:
 
 
 def kind(slug: str, states: Lifecycle) -> Kind:
-    return Kind(slug.title(), slug, f"{slug}s", (), "record", states, "", FIELDS, {}, f"{slug}.schema.json")
+    return Kind(slug.title(), slug, f"{slug}s", (), "record", states, "", lambda: FIELDS, {}, f"{slug}.schema.json")
 
 
 STATUSES = st.sampled_from((Status.OK, Status.OK, Status.FAILED, Status.DRIFTED))
@@ -239,6 +239,67 @@ def test_changes_follow_their_dependencies_and_deletes_come_last(world: World) -
             assert need not in deleted or places[need] > places[change.address]
 
 
+def reachable(start: str, edges: Mapping[str, tuple[str, ...]]) -> set[str]:
+    """What `start` depends on, directly or through others."""
+    found: set[str] = set()
+    waiting = [*edges.get(start, ())]
+    while waiting:
+        address = waiting.pop()
+        if address not in found:
+            found.add(address)
+            waiting += edges.get(address, ())
+    return found
+
+
+def ends(plan: Plan) -> dict[tuple[str, bool], tuple[int, int]]:
+    """The first and the last step of what brings a component up (True) and of what takes it down (False)."""
+    found: dict[tuple[str, bool], tuple[int, int]] = {}
+    going = {c.address for c in plan.changes if c.action in {Action.DELETE, Action.REPLACE}}
+    for step in plan.steps:
+        half = step.address, step.address not in going
+        found[half] = found.get(half, (step.number,))[0], step.number
+        if step.target == ABSENT:
+            going.discard(step.address)
+    return found
+
+
+def required(plan: Plan) -> list[set[int]]:
+    """All that each step waits for, directly or through others."""
+    waits: list[set[int]] = []
+    for step in plan.steps:
+        waits.append(set(step.requires).union(*(waits[number] for number in step.requires)))
+    return waits
+
+
+SIX = tuple(f"simple/{number}" for number in range(6))
+
+
+@law
+@given(graphs(SIX), st.lists(st.sampled_from(["stays", "stays", "goes", "replaced"]), min_size=6, max_size=6))
+def test_steps_keep_the_order_of_dependencies_however_far(
+    needs: Mapping[str, tuple[str, ...]], fates: list[str]
+) -> None:
+    """Also across what stays. Nothing moves away from what is deleted here, which may come late."""
+    all_six = {a: plain(a, needs[a]) for a in SIX}
+    named = {need for address in SIX for need in needs[address]}
+    fate = dict(zip(SIX, fates, strict=True))
+    kept = {a: all_six[a] for a in SIX if fate[a] != "goes" or a in named}
+    world = World(Catalogue({"simple": kind("simple", SIMPLE)}, "s", {}), kept, {}, (), random.Random(0))
+    replaced = tuple(a for a in SIX if fate[a] == "replaced")
+    plan = world.plan(Options(replace=replaced), {a: as_record(resource) for a, resource in all_six.items()})
+    halves, waits = ends(plan), required(plan)
+    for (address, up), (first, last) in halves.items():
+        for other in (other for other in reachable(address, needs) if (other, up) in halves):
+            other_first, other_last = halves[other, up]
+            assert other_last in waits[first] if up else last in waits[other_first]
+
+
+def plain(address: str, needs: tuple[str, ...]) -> Resource:
+    data = manifest(address, {}, needs)
+    references = tuple(Reference(need, ("metadata", "dependsOn", place)) for place, need in enumerate(needs))
+    return Resource(address, "simple", SIMPLE.default, repr(data), data, references, f"{address}.yaml", 0, 1)
+
+
 @law
 @given(worlds())
 def test_neither_the_order_of_files_nor_of_records_matters(world: World) -> None:
@@ -320,10 +381,10 @@ def test_even_records_that_depend_on_each_other_in_a_circle_give_an_order(world:
 @given(worlds())
 def test_the_rules_of_order_make_no_circle(world: World) -> None:
     desired = DesiredState(world.resources, Revision("c", "t", False), "s")
-    moves, _ = build_module._moves(
-        build_module._scene(desired, world.records, world.observations, world.catalogue, NORMAL)
-    )
-    graph = order._split(moves)
+    recorded = RecordedState("line", 1, world.records)
+    scene = build_module._scene(desired, recorded, world.observations, world.catalogue, NORMAL)
+    moves = sorted(build_module._moves(scene)[0], key=lambda move: move.change.address)
+    graph = order._split(moves, world.resources, world.records)
     order._let_up_wait(graph)
     order._let_down_wait(graph, order._late_deletes(graph))
     places = {number: place for place, number in enumerate(order._sorted(graph.waits))}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from reconciler.model.change import Action, Change, Reason, Side
 from reconciler.model.lifecycle import ABSENT, PRESENT, SIMPLE, Verb
+from reconciler.model.resource import Reference, Resource
 from reconciler.planner.decide import Move
 from reconciler.planner.order import arrange
 
@@ -26,7 +27,10 @@ def move(action: Action, address: str, before: str = "", after: str = "") -> Mov
 
 def steps(*moves: Move) -> list[str]:
     """Each step as `number verb address`, and what it requires."""
-    return [" ".join((f"{step.verb} {step.address}", *map(str, step.requires))) for step in arrange(reversed(moves))[1]]
+    return [
+        " ".join((f"{step.verb} {step.address}", *map(str, step.requires)))
+        for step in arrange(reversed(moves), {}, {})[1]
+    ]
 
 
 def test_dependencies_are_created_first_and_ties_go_by_address() -> None:
@@ -66,7 +70,7 @@ def test_a_circle_in_a_damaged_state_is_entered_at_its_smallest_address() -> Non
 def test_steps_carry_states_and_timeouts() -> None:
     create = move(Action.CREATE, "a")
     verbs = (Verb("add", (ABSENT,), "off", timeout=5.0), Verb("start", ("off",), "on"), Verb("update", ("on",)))
-    (_, found) = arrange([create._replace(verbs=verbs)])
+    (_, found) = arrange([create._replace(verbs=verbs)], {}, {})
     assert [(step.source, step.target, step.requires, step.timeout) for step in found] == [
         (ABSENT, "off", (), 5.0),
         ("off", "on", (0,), 0.0),
@@ -81,6 +85,32 @@ def test_changes_are_listed_in_dependency_order_with_deletes_last() -> None:
             move(Action.DELETE, "b", before="a"),
             move(Action.UPDATE, "c", after="d"),
             move(Action.REPLACE, "d"),
-        ]
+        ],
+        {},
+        {},
     )
     assert [change.address for change in changes] == ["d", "c", "b", "a"]
+
+
+def unchanged(address: str, *needs: str) -> dict[str, Resource]:
+    references = tuple(Reference(need, ()) for need in needs)
+    return {address: Resource(address, "k", PRESENT, "same", b"{}", references, "a.yaml", 0, 1)}
+
+
+def test_a_dependency_counts_across_components_that_stay() -> None:
+    middle = unchanged("b", "c") | unchanged("c", "d")
+    moves = [move(Action.UPDATE, "a", before="b", after="b"), move(Action.UPDATE, "d"), move(Action.UPDATE, "e")]
+    changes, found = arrange(moves, middle, {})
+    assert [(step.address, step.requires) for step in found] == [("d", ()), ("a", (0,)), ("e", ())]
+    assert [change.address for change in changes] == ["d", "a", "e"]
+
+
+def test_many_that_depend_on_many_across_one_that_stays_cost_little() -> None:
+    below, above = ([f"{side}{number:03}" for number in range(500)] for side in "zy")
+    moves = [move(Action.UPDATE, address) for address in below]
+    moves += [move(Action.UPDATE, address, before="hub", after="hub") for address in above]
+    _, found = arrange(moves, unchanged("hub", *below), {})
+    assert sum(len(step.requires) for step in found) == 999
+    assert {step.address for step in found[:500]} == set(below)
+    assert found[499].requires == tuple(range(499))
+    assert {step.requires for step in found[500:]} == {(499,)}

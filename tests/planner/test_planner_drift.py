@@ -18,7 +18,7 @@ from reconciler.model.resource import Resource
 from reconciler.planner.drift import Sides, compare
 
 FIELDS = Field({"spec": Field({"secret": Field({}, sensitive=True)})})
-KIND = Kind("Config", "config", "configs", (), "files", SIMPLE, "", FIELDS, {}, "config.schema.json")
+KIND = Kind("Config", "config", "configs", (), "files", SIMPLE, "", lambda: FIELDS, {}, "config.schema.json")
 CATALOGUE = Catalogue({"config": KIND}, "digest", {})
 A = "config/a"
 Side = TypeVar("Side", Resource, Record)

@@ -19,7 +19,7 @@ from reconciler.render.style import PLAIN
 
 
 def kind(lifecycle: Lifecycle) -> Kind:
-    return Kind("Thing", "thing", "things", ("th",), "probe", lifecycle, "", NO_FIELDS, {}, "thing.schema.json")
+    return Kind("Thing", "thing", "things", ("th",), "probe", lifecycle, "", lambda: NO_FIELDS, {}, "thing.schema.json")
 
 
 MAZE = kind(

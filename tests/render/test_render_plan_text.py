@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -26,17 +25,17 @@ def test_a_plan_with_everything(plan: Plan, fields: Mapping[str, Field], golden:
 
 
 def test_a_refresh_only_plan(plan: Plan, fields: Mapping[str, Field], golden: Any) -> None:
-    seen = replace(plan, options=Options(mode=Mode.REFRESH_ONLY), changes=(), guards=())
+    seen = plan._replace(options=Options(mode=Mode.REFRESH_ONLY), changes=(), guards=())
     golden("plan_refresh_only.txt", render_plan(seen, PLAIN, fields))
 
 
 @pytest.mark.parametrize("mode", Mode)
 def test_no_changes(mode: Mode, golden: Any) -> None:
-    golden(f"plan_empty_{mode}.txt", render_plan(replace(EMPTY, options=Options(mode=mode)), PLAIN, {}))
+    golden(f"plan_empty_{mode}.txt", render_plan(EMPTY._replace(options=Options(mode=mode)), PLAIN, {}))
 
 
 def test_drift_that_needs_no_change_says_so(plan: Plan) -> None:
-    text = render_plan(replace(plan, changes=(), guards=()), PLAIN, {})
+    text = render_plan(plan._replace(changes=(), guards=()), PLAIN, {})
     assert "app.json was edited by hand" in text
     assert "No changes." in text
 
@@ -44,7 +43,7 @@ def test_drift_that_needs_no_change_says_so(plan: Plan) -> None:
 def test_a_requested_replacement() -> None:
     side = Side("present", "f", b"{}", ())
     change = Change("config/a", "Config", "files", Action.REPLACE, Reason.REQUESTED, side, side, (), (), "")
-    assert "# config/a will be replaced, as requested" in render_plan(replace(EMPTY, changes=(change,)), PLAIN, {})
+    assert "# config/a will be replaced, as requested" in render_plan(EMPTY._replace(changes=(change,)), PLAIN, {})
 
 
 def show(before: Any, after: Any, *pointer: str | int, document: Any = None) -> str:
@@ -94,7 +93,7 @@ def test_no_manifest_can_speak_for_the_plan(spec: Any, name: str) -> None:
     address = f"config/{name}x"
     after = Side("present", "f", body, ())
     change = Change(address, "Config", "files", Action.CREATE, Reason.NONE, None, after, ("create",), (), f"{name}:1")
-    text = render_plan(replace(EMPTY, changes=(change,)), PLAIN, {})
+    text = render_plan(EMPTY._replace(changes=(change,)), PLAIN, {})
     assert "\x1b" not in text
     assert [line for line in text.splitlines() if line and not line.startswith("  ")] == [
         "Actions are indicated with the following symbols:",

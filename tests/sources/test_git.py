@@ -1,9 +1,8 @@
-"""git runs with safe arguments, fails in words, and describes commits."""
+"""git runs with safe arguments, and fails in words."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC
 from pathlib import Path
 
 import pytest
@@ -63,32 +62,10 @@ def test_only_a_repositorys_own_filters_are_turned_off() -> None:
     }
 
 
-def test_init_and_describe(tmp_path: Path) -> None:
+def test_a_repository_is_made_once(tmp_path: Path) -> None:
     git.init_repository(tmp_path / "new")
     git.init_repository(tmp_path / "new")
     assert git.is_repository(tmp_path / "new")
-
-
-def test_describe_commit(repository: Repository) -> None:
-    repository.write("deep/a.yaml", "a: 1\n")
-    commit = repository.commit("Add a service\n\nMore words.")
-    found = git.describe_commit(repository.root / "deep", commit)
-    assert (found.author, found.subject) == ("Test", "Add a service")
-    assert int(found.date.astimezone(UTC).timestamp()) == int(repository.git("log", "-1", "--format=%at"))
-
-
-@pytest.mark.parametrize("commit", ["HEAD", "--output=/tmp/x", "main", "", "0" * 40, "g" * 40, "0" * 64])
-def test_only_full_ids_of_commits_that_are_there(repository: Repository, commit: str) -> None:
-    repository.commit()
-    with pytest.raises(git.GitError):
-        git.describe_commit(repository.root, commit)
-
-
-def test_a_blob_is_no_commit(repository: Repository) -> None:
-    repository.write("a.yaml", "a: 1\n")
-    repository.commit()
-    with pytest.raises(git.GitError):
-        git.describe_commit(repository.root, repository.git("rev-parse", "HEAD:a.yaml"))
 
 
 def test_a_commit_is_found_by_what_a_user_calls_it(repository: Repository) -> None:

@@ -78,7 +78,7 @@ class Cutter(Proxy):
 
     def serve(self, client: socket.socket) -> None:
         with self.connect() as server:
-            threading.Thread(target=_pump, args=(server, client), daemon=True).start()
+            threading.Thread(target=pump, args=(server, client), daemon=True).start()
             while data := client.recv(1 << 16):
                 with self._lock:
                     self._seen += 1
@@ -103,7 +103,7 @@ class Pooler(Proxy):
     """Gives each transaction a server connection of its own, which nothing outlives: the strictest transaction pool."""
 
     def serve(self, client: socket.socket) -> None:
-        startup = _startup(client)
+        startup = read_startup(client)
         with self.connect() as server:
             server.sendall(startup)
             client.sendall(_until_ready(server))
@@ -154,7 +154,7 @@ def _fill(buffer: bytearray, peer: socket.socket) -> bool:
     return bool(data)
 
 
-def _startup(client: socket.socket) -> bytes:
+def read_startup(client: socket.socket) -> bytes:
     """The first message, the only one without a letter."""
     buffer = bytearray()
     while len(buffer) < 4 or len(buffer) < struct.unpack_from("!i", buffer)[0]:
@@ -173,7 +173,7 @@ def _until_ready(server: socket.socket) -> bytes:
     return said
 
 
-def _pump(source: socket.socket, sink: socket.socket) -> None:
+def pump(source: socket.socket, sink: socket.socket) -> None:
     with suppress(OSError):
         while data := source.recv(1 << 16):
             sink.sendall(data)

@@ -113,9 +113,10 @@ class PostgresServer:
 
 
 @contextmanager
-def running_server() -> Iterator[PostgresServer]:
-    """A new server, which is stopped and removed at the end, and also when this process is killed."""
-    folder = Path(tempfile.mkdtemp(prefix="pg", dir=_place()))
+def running_server(place: str = "") -> Iterator[PostgresServer]:
+    """A new server in a folder below `place`, which is stopped and removed at the end, and also when this process is
+    killed."""
+    folder = Path(tempfile.mkdtemp(prefix="pg", dir=place or _place()))
     if UNPRIVILEGED:
         shutil.chown(folder, "nobody", "nogroup")
     binaries = _binaries(folder)

@@ -194,6 +194,24 @@ def test_many_rows_at_once_are_as_many_rows_one_by_one(connection: PostgresConne
     assert after(lambda cursor: run_many(cursor, statement, rows)) == one_by_one
 
 
+def test_verifying_takes_few_transactions(store: SqlStore, sql: Sql, monkeypatch: pytest.MonkeyPatch) -> None:
+    with store.write(lock(), 0) as writer:
+        for state in ("running", "stopped"):
+            body = [f'{{"{state}": {number}}}'.encode() for number in range(200)]
+            writer.settle(put(*(record(f"n{number}", manifest=each) for number, each in enumerate(body))))
+    sql("DELETE FROM OURS.manifest")
+    begun: list[PostgresConnection] = []
+    begin = PostgresConnection._begin_to_read
+
+    def count(connection: PostgresConnection) -> bool:
+        begun.append(connection)
+        return begin(connection)
+
+    monkeypatch.setattr(PostgresConnection, "_begin_to_read", count)
+    assert sum(damage.what == "its manifest is missing" for damage in store.verify()) == 200
+    assert len(begun) < 20
+
+
 def test_text_that_no_database_can_hold_changes_nothing(store: SqlStore) -> None:
     with store.write(lock(), 0) as writer:
         for text in ("a\0b", "\udcff"):

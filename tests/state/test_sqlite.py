@@ -73,7 +73,7 @@ class TestFile:
 
     def test_a_newer_layout(self, filled: SqliteStore, path: Path) -> None:
         query(path, "PRAGMA user_version = 7")
-        self._is_refused(filled, path, r"newer ureg \(layout 7, this one knows 1\)")
+        self._is_refused(filled, path, rf"newer ureg \(layout 7, this one knows {sqlite_file.VERSION}\)")
 
     def test_garbage_within(self, filled: SqliteStore, path: Path) -> None:
         with path.open("r+b") as file:

@@ -70,6 +70,28 @@ class TestFlippedBits:
         assert noticed > 50
 
 
+class TestOtherTypes:
+    """SQLite keeps a value of any type in any column, and so a flipped bit can make bytes of a text."""
+
+    @pytest.mark.parametrize(
+        "column",
+        ["time", "run", "address", "verb", "state", "status", "fingerprint", "text", "manifest", "rest", "digest"],
+    )
+    def test_bytes_in_an_event_are_named(self, lived: SqliteStore, path: Path, column: str) -> None:
+        query(path, "DROP TRIGGER event_is_never_changed")
+        for number, value in ((2, "x'41'"), (84, "x'ff'"), (84, "7")):
+            query(path, f"UPDATE event SET {column} = {value} WHERE number = {number}")
+            assert f"event {number}" in {damage.where for damage in lived.verify()}
+
+    @pytest.mark.parametrize(
+        "column", ["address", "state", "status", "manifest", "reference_list", "serial", "checksum"]
+    )
+    def test_bytes_and_text_in_a_record_are_named(self, lived: SqliteStore, path: Path, column: str) -> None:
+        for value in ("x'ff'", "'x'", "1.5"):
+            query(path, f"UPDATE record SET {column} = {value} WHERE address = 'service/s07'")
+            assert lived.verify()
+
+
 def _places(data: bytes, text: bytes, length: int) -> list[int]:
     found: list[int] = []
     start = data.find(text)

@@ -23,13 +23,17 @@ NEXT = """
             yield statement
         if {stop} == 3:
             os.kill(os.getpid(), 9)
-    sqlite_file.VERSION = 2
-    sqlite_file.migrations = lambda dialect: [*present(dialect), (2, script)]
+    sqlite_file.VERSION = {next}
+    sqlite_file.migrations = lambda dialect: [*present(dialect), ({next}, script)]
     sqlite_file._statements = watched
     with store.write(lock()._replace(pid=os.getpid()), 30) as writer:
         writer.settle(put(record(str(os.getpid()))))
 """
 """A program that brings one more migration, and dies before its statement with the number `stop`."""
+
+
+def _next(stop: int) -> str:
+    return NEXT.format(stop=stop, next=sqlite_file.VERSION + 1)
 
 
 class TestMigrations(OnSqlite):
@@ -40,25 +44,26 @@ class TestMigrations(OnSqlite):
     def test_one_that_was_killed_has_changed_nothing(self, stop: int) -> None:
         self.write(put(record("a")))
         before = self.open().load()
-        with self.child(NEXT.format(stop=stop)) as process:
+        with self.child(_next(stop=stop)) as process:
             assert process.wait(30) == -signal.SIGKILL
         assert self.open().load() == before
-        assert query(self.path, "PRAGMA user_version") == [(1,)]
-        with self.child(NEXT.format(stop=-1)) as process:
+        assert query(self.path, "PRAGMA user_version") == [(sqlite_file.VERSION,)]
+        with self.child(_next(stop=-1)) as process:
             assert process.wait(30) == 0
         assert query(self.path, "SELECT x FROM more") == [(1,), (2,)]
 
     def test_two_at_once_make_one(self) -> None:
         self.write(put(record("a")))
-        first, second = (self.child(NEXT.format(stop=-1)) for _ in range(2))
+        first, second = (self.child(_next(stop=-1)) for _ in range(2))
         with first, second:
             assert (first.wait(30), second.wait(30)) == (0, 0)
         assert query(self.path, "SELECT x FROM more") == [(1,), (2,)]
         assert query(self.path, "SELECT max(serial) FROM record") == [(3,)]
 
     def test_an_older_program_keeps_away(self) -> None:
-        with self.child(NEXT.format(stop=-1)) as process:
+        with self.child(_next(stop=-1)) as process:
             assert process.wait(30) == 0
+        known = sqlite_file.VERSION
         before = self.path.read_bytes()
         uses = (
             self.open().load,
@@ -68,6 +73,6 @@ class TestMigrations(OnSqlite):
             lambda: self.write(put(record("a"))),
         )
         for use in uses:
-            with pytest.raises(StateError, match=r"newer ureg \(layout 2, this one knows 1\)"):
+            with pytest.raises(StateError, match=rf"newer ureg \(layout {known + 1}, this one knows {known}\)"):
                 use()
         assert self.path.read_bytes() == before
