@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.components import Component
+from benchmarks.components import Component, schemas
 from benchmarks.measure import Task
 
 COMMIT = b"""commit refs/heads/main
@@ -61,13 +61,14 @@ class Registry:
         (self.root / edited.path).write_text(edited.yaml(), encoding="utf-8")
 
     def _commit(self, components: Iterable[Component]) -> Component:
-        """Commits one file a component and returns the last component."""
+        """Commits the schemas and one file a component, and returns the last component."""
         with subprocess.Popen(["git", "fast-import", "--quiet"], cwd=self.root, stdin=subprocess.PIPE) as importer:
             assert importer.stdin is not None
             importer.stdin.write(COMMIT)
+            for name, data in schemas():
+                importer.stdin.write(_file(f"schemas/{name}", data))
             for component in components:
-                data = component.yaml().encode()
-                importer.stdin.write(b"M 644 inline %s\ndata %d\n%s\n" % (component.path.encode(), len(data), data))
+                importer.stdin.write(_file(component.path, component.yaml().encode()))
         if importer.returncode:
             raise subprocess.CalledProcessError(importer.returncode, "git fast-import")
         return component
@@ -75,3 +76,8 @@ class Registry:
     def _git(self, *arguments: str) -> None:
         command: Sequence[str] = ["git", *arguments]
         subprocess.run(command, cwd=self.root, check=True)
+
+
+def _file(path: str, data: bytes) -> bytes:
+    """A file of a commit, as `git fast-import` reads it."""
+    return b"M 644 inline %s\ndata %d\n%s\n" % (path.encode(), len(data), data)

@@ -85,7 +85,7 @@ class GridDriver:
         return [Outcome(transition.address, self._execute(transition)) for transition in transitions]
 
     def health(self, record: Record) -> Health:
-        if _is_here(record.address):
+        if _is_here(record.address) or record.state == DISABLED:
             return Health(healthy=True)
         if self._database is None:
             return Health(healthy=False, message=_ALONE)
@@ -100,7 +100,7 @@ class GridDriver:
         if _is_here(transition.address):
             return ""
         if self._database is None:
-            return "" if transition.target == ABSENT else _ALONE
+            return _ALONE if transition.target == ENABLED else ""
         try:
             self._database.prepare()
             with _connected(self._database) as connection:
