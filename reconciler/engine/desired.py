@@ -7,7 +7,6 @@ from typing import NamedTuple, Protocol
 
 from reconciler.compiler.assemble import assemble, assemble_again
 from reconciler.compiler.kinds import bringing
-from reconciler.engine.claims import check_across
 from reconciler.model.address import parse_address
 from reconciler.model.diagnostics import Diagnostic, Diagnostics, Location, errors
 from reconciler.model.glob import matches
@@ -113,6 +112,8 @@ def _assemble(own: Compilation, family: Family, cache: CompileCache, catalogue: 
     if cache.recall(whole) == "sound" and not errors(family.findings):
         known = assemble_again(family.resources, revision, schemas)
         return Compiled(known, family.findings, own.snapshot, family.texts)
+    from reconciler.engine.claims import check_across
+
     desired, across = assemble(family.resources, revision, schemas)
     across += check_across(family.resources, cache, catalogue)
     across = tuple(finding for finding in across if not _hidden(finding, (*own.broken, *family.broken), family.lost))
