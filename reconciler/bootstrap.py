@@ -26,7 +26,6 @@ from reconciler.sources.worktree import WorkTree
 if TYPE_CHECKING:
     from reconciler.drivers.flagd import Feature
     from reconciler.drivers.grid_agent import Agent
-    from reconciler.drivers.grid_client import Client
     from reconciler.drivers.targeting import Evaluation
     from reconciler.sources.subregistry import SubRegistries
 
@@ -187,14 +186,30 @@ def plan_key(environment: Mapping[str, str], make: bool = True) -> bytes | None:
     return plan_key.plan_key(environment, make)
 
 
+def open_agent(registry: Registry, node: str, concurrency: int, say: Callable[[str], None]) -> Agent:
+    """The agent that carries out on this machine, with the drivers of `registry`, what is asked of `node`; `say` is
+    told each thing done. Raises Invalid where the state is no database that others reach."""
+    if not registry.settings.state.startswith(_POSTGRES):
+        raise Invalid(
+            Diagnostic(
+                "agent-state",
+                "An agent needs a state in PostgreSQL",
+                "Work comes to it through the database, and the state is a SQLite file.",
+                "Name the database that the registry uses: -state=postgresql://USER@HOST/DATABASE, or UREG_STATE.",
+            )
+        )
+    from reconciler.drivers import grid_agent
+
+    post = grid_agent.Post(node, concurrency, __version__)
+    return grid_agent.open_agent(_grid(registry.settings), post, registry.local_driver_for, say)
+
+
 def driver_versions(names: Iterable[str]) -> dict[str, str]:
     """The version of each driver by its name: this program's for one that comes with it, else its distribution's, and
     "gone" where there is none."""
     from reconciler.drivers.loading import is_built_in
 
-    return {
-        n: f"ureg {__version__}" if is_built_in(n) else _distribution(n.partition(":")[0]) for n in sorted(set(names))
-    }
+    return {n: f"ureg {__version__}" if is_built_in(n) else _distribution(n) for n in sorted(set(names))}
 
 
 def cache_folder(root: Path, environment: Mapping[str, str]) -> Path:
@@ -276,7 +291,7 @@ def _drivers(root: Path, settings: Settings, environment: Mapping[str, str]) -> 
         if name == _GIT:
             options = {**options, "mirrors": cache_folder(root, environment) / _MIRRORS}
         if name == _GRID:
-            options = {**options, **_grid(settings)}
+            options = _grid(settings)
         try:
             return load_driver(name, place._replace(options=options))
         except UnknownDriver as error:
@@ -308,63 +323,32 @@ def _admit_plugins(root: Path, runtime: str, trusted: Sequence[str]) -> None:
 
 
 def _placed(local: DriverFor, settings: Settings, catalogue: Catalogue) -> DriverFor:
-    """`local`, which reaches the nodes that components are on: with a state in PostgreSQL alone."""
+    """`local`, which also reaches the other nodes that components are on: with a state in PostgreSQL alone."""
     from reconciler.compiler.kinds import node_field
 
     fields = {kind.name: field for kind in catalogue.kinds.values() if (field := node_field(kind))}
-    drivers = {kind.driver for kind in catalogue.kinds.values() if kind.name in fields}
-    if not settings.state.startswith(_POSTGRES):
+    if not fields or not settings.state.startswith(_POSTGRES):
         return local
+    from reconciler.drivers.grid_remote import reaching
+    from reconciler.planner.place import LOCAL, node_of
 
-    @cache
-    def client() -> Client:
-        from reconciler.drivers import grid
-        from reconciler.drivers.grid_client import Client
+    def node(kind: str, manifest: bytes) -> str:
+        return node_of(manifest, fields[kind]) if kind in fields else LOCAL
 
-        return Client(grid.database(_grid(settings)), grid.timing(settings.drivers.get(_GRID, {})))
-
-    @cache
-    def driver_for(name: str) -> Driver:
-        from reconciler.drivers.grid_remote import PlacedDriver
-        from reconciler.planner.place import LOCAL, node_of
-
-        def node(kind: str, manifest: bytes) -> str:
-            return node_of(manifest, fields[kind]) if kind in fields else LOCAL
-
-        return PlacedDriver(local(name), node, client) if name in drivers else local(name)
-
-    return driver_for
+    names = {kind.driver for kind in catalogue.kinds.values() if kind.name in fields}
+    return reaching(local, names, node, _grid(settings))
 
 
-def _grid(settings: Settings) -> dict[str, str]:
-    """Where the grid is, as options of its driver; nothing where the state is a file."""
+def _grid(settings: Settings) -> Mapping[str, Any]:
+    """The options of the grid's driver; where the state is a file, there is no grid for them to lead to."""
+    given = settings.drivers.get(_GRID, {})
     if not settings.state.startswith(_POSTGRES):
-        return {}
+        return given
     from reconciler.drivers.grid import DATABASE, SCHEMA
     from reconciler.state.postgres_url import target
 
     url, schema = target(settings.state)
-    return {DATABASE: url, SCHEMA: f"{schema}_{_GRID}"}
-
-
-def open_agent(registry: Registry, node: str, concurrency: int, say: Callable[[str], None]) -> Agent:
-    """The agent that carries out on this machine, with the drivers of `registry`, what is asked of `node`; `say` is
-    told each thing done. Raises Invalid where the state is no database that others reach."""
-    if not registry.settings.state.startswith(_POSTGRES):
-        raise Invalid(
-            Diagnostic(
-                "agent-state",
-                "An agent needs a state in PostgreSQL",
-                "Work comes to it through the database, and the state is a SQLite file.",
-                "Name the database that the registry uses: -state=postgresql://USER@HOST/DATABASE, or UREG_STATE.",
-            )
-        )
-    from reconciler.drivers import grid
-    from reconciler.drivers.grid_agent import Agent, Post
-
-    timing = grid.timing(registry.settings.drivers.get(_GRID, {}))
-    post = Post(node, concurrency, __version__)
-    return Agent(grid.database(_grid(registry.settings)), timing, post, registry.local_driver_for, say)
+    return {**given, DATABASE: url, SCHEMA: f"{schema}_{_GRID}"}
 
 
 def _distribution(driver: str) -> str:
@@ -373,7 +357,7 @@ def _distribution(driver: str) -> str:
 
     from reconciler.drivers.loading import GROUP
 
-    entries = entry_points(group=GROUP).select(name=driver)
+    entries = entry_points(group=GROUP).select(name=driver.partition(":")[0])
     return next((f"{entry.dist.name} {entry.dist.version}" for entry in entries if entry.dist), "gone")
 
 

@@ -1,8 +1,8 @@
 """How many transitions one agent carries out: `python -m benchmarks.drivers.grid URL [COUNT]`.
 
-URL is that of a PostgreSQL database as in the setting `state`; the tables of the grid are made in it. The agent's driver
-does nothing (`record`), so that what is measured is the way there and back: one by one from ten threads, as an apply
-asks for drivers that take one at a time, and all at once, as for those that batch.
+URL is that of a PostgreSQL database as in the setting `state`; the tables of the grid are made in it. The agent's
+driver does nothing (`record`), so that what is measured is the way there and back: one by one from ten threads, as an
+apply asks for drivers that take one at a time, and all at once, as for those that batch.
 """
 
 from __future__ import annotations
@@ -42,9 +42,8 @@ def main(url: str, count: int = 2000) -> None:
             placed.execute(_transitions(1, "warm up"))
             began = time.monotonic()
             _carry_out(placed, _transitions(count, driver.__class__.__name__))
-            print(
-                f"{'all at once' if driver.batches else 'one by one':<12} {count / (time.monotonic() - began):8.0f} /s"
-            )
+            rate = count / (time.monotonic() - began)
+            print(f"{'all at once' if driver.batches else 'one by one':<12} {rate:8.0f} /s")
 
 
 def _carry_out(driver: PlacedDriver, transitions: Sequence[Transition]) -> None:

@@ -10,6 +10,7 @@ from reconciler.commands.locking import locking, new_run
 from reconciler.commands.presence import missing_manifests
 from reconciler.commands.view import View, on_registry
 from reconciler.engine.desired import compile_desired
+from reconciler.engine.nodes import settle
 from reconciler.engine.state_edits import adopt
 from reconciler.model.diagnostics import Invalid
 from reconciler.render.escape import escape
@@ -30,6 +31,10 @@ def command(view: View, registry: Registry, address: str, lock: bool, lock_timeo
     compiled = compile_desired(registry.source, registry.cache, registry.catalogue, registry.settings.registry)
     if compiled.desired is None:
         raise Invalid(*compiled.diagnostics)
+    records = registry.store.load().records
+    settled = settle(compiled, records, registry.settings, registry.catalogue, registry.driver_for, look=False)
+    if settled.desired is None:
+        raise Invalid(*settled.diagnostics)
     run = new_run("import", compiled.desired.revision)
-    record = adopt(compiled.desired, address, run, registry.store, locking(registry, "import", lock, lock_timeout))
+    record = adopt(settled.desired, address, run, registry.store, locking(registry, "import", lock, lock_timeout))
     view.write(f"{escape(address)} is recorded as {record.state}.")

@@ -102,8 +102,7 @@ class GridDriver:
         if self._database is None:
             return _ALONE if transition.target == ENABLED else ""
         try:
-            self._database.prepare()
-            with _connected(self._database) as connection:
+            with _connected(self._database, prepared=True) as connection:
                 return self._carry_out(connection, node_name(transition.address), transition)
         except GridFault as error:
             return str(error)
@@ -159,10 +158,12 @@ def _is_here(address: Address) -> bool:
 
 
 @contextmanager
-def _connected(database: Database) -> Iterator[Connection[TupleRow]]:
-    """A connection to `database`. Raises GridFault."""
+def _connected(database: Database, prepared: bool = False) -> Iterator[Connection[TupleRow]]:
+    """A connection to `database`, where `prepared` says that the tables must be there. Raises GridFault."""
     psycopg = driver()
     try:
+        if prepared:
+            database.prepare()
         with closing(database.connect()) as connection:
             yield connection
     except psycopg.Error as error:

@@ -11,21 +11,22 @@ import logging
 import os
 import signal
 import socket
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from contextlib import suppress
-from functools import partial
 from threading import Thread
 from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import uuid4
 
+from reconciler.drivers.grid import database, timing
 from reconciler.drivers.grid_database import Database, Timing, driver, fault
-from reconciler.drivers.grid_questions import EXECUTE, QUEUE, TASK, failure, reply, time_limit
+from reconciler.drivers.grid_questions import QUEUE, TASK, failure, reply, report, time_limit
 from reconciler.drivers.grid_stalled import retry_stalled
 from reconciler.model.diagnostics import Invalid
 from reconciler.ports import Driver, DriverFor
 
 if TYPE_CHECKING:
     from procrastinate import App
+    from procrastinate.worker import Worker
     from psycopg import AsyncConnection
     from psycopg.rows import TupleRow
     from psycopg_pool import AsyncConnectionPool
@@ -51,6 +52,8 @@ SELECT pg_notify(%s, id) FROM done
 _BEAT = """
 INSERT INTO agent (id, node, version) VALUES (%s, %s, %s) ON CONFLICT (id) DO UPDATE SET seen = clock_timestamp()
 """
+_WORKER_BEAT = "SELECT procrastinate_update_heartbeat_v1(%s)"
+"""The queue's own signs of life stop as it is asked to end, while it still works."""
 _LEAVE = "DELETE FROM agent WHERE id = %s"
 _TIDY = """
 DELETE FROM agent WHERE seen < clock_timestamp() - interval '1 day';
@@ -78,21 +81,29 @@ class Agent:
         self._post = post
         self._driver_for = driver_for
         self._say = say
+        self._queue = f"{QUEUE}{post.node}"
         self._id = f"{socket.gethostname()}/{os.getpid()}/{uuid4().hex[:8]}"
         self._connection: AsyncConnection[TupleRow] | None = None
         self._connecting = asyncio.Lock()
+        self._worker: Worker | None = None
         self._ending = asyncio.Event()
+        self._broken = asyncio.Event()
 
     def run(self) -> None:
         """Raises OSError where the database cannot be used as the agent starts."""
         logging.getLogger("procrastinate").setLevel(logging.CRITICAL)  # what matters of it is told in words
-        self._database.prepare(renew=True)
+        psycopg = driver()
+        try:
+            self._database.prepare(renew=True)
+        except psycopg.Error as error:
+            raise fault(error) from None
         asyncio.run(self._run())
 
     async def _run(self) -> None:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._ending.set)
+        reporting = asyncio.create_task(self._report())
         pause = 0.1
         while not self._ending.is_set():
             try:
@@ -103,59 +114,67 @@ class Agent:
                 with suppress(TimeoutError):
                     await asyncio.wait_for(self._ending.wait(), pause)
                 pause = min(pause * 2, _LONGEST_PAUSE)
+        reporting.cancel()
         with suppress(*_lost()):
             await self._query(_LEAVE, (self._id,))
 
-    async def _serve(self) -> None:
-        """Works until it is to end, or until the database goes away."""
-        app = self._app()
-        await self._beat()
-        async with app.open_async():
-            name = f"{QUEUE}{self._post.node}"
-            self._say(f"{self._post.node}: ready, {self._post.concurrency} at once")
-            worker = asyncio.create_task(
-                app.run_worker_async(
-                    queues=[name],
-                    name=self._id,
-                    concurrency=self._post.concurrency,
-                    install_signal_handlers=False,
-                    delete_jobs="always",
-                    fetch_job_polling_interval=1.0,
-                    update_heartbeat_interval=self._timing.lease / _BEATS,
-                    stalled_worker_timeout=self._timing.lease,
-                )
-            )
-            sides = [
-                asyncio.create_task(self._every(self._timing.lease / _BEATS, self._beat)),
-                asyncio.create_task(self._every(self._timing.lease / 2, partial(self._sweep, app, name))),
-                asyncio.create_task(self._ending.wait()),
-            ]
-            await self._until_one_ends(worker, sides)
-
-    async def _until_one_ends(self, worker: asyncio.Task[None], sides: list[asyncio.Task[Any]]) -> None:
-        """Ends the worker gently, which finishes what runs, once one of `sides` ends. Signs of life go on meanwhile."""
-        done, _ = await asyncio.wait([worker, *sides], return_when=asyncio.FIRST_COMPLETED)
-        if not worker.done():
-            worker.cancel()
-            with suppress(asyncio.CancelledError):
-                await worker
-        for side in sides:
-            side.cancel()
-        await asyncio.gather(*sides, return_exceptions=True)
-        for task in done:
-            task.result()
-
-    async def _every(self, seconds: float, act: Callable[[], Awaitable[None]]) -> None:
+    async def _report(self) -> None:
+        """Gives signs of life to the very end, also while the last work is finished or the database comes back."""
         while True:
-            await asyncio.sleep(seconds)
-            await act()
+            await asyncio.sleep(self._timing.lease / _BEATS)
+            try:
+                await self._beat()
+            except _lost():
+                self._broken.set()
 
     async def _beat(self) -> None:
         await self._query(_BEAT, (self._id, self._post.node, self._post.version))
+        if self._worker and self._worker.worker_id is not None:
+            await self._query(_WORKER_BEAT, (self._worker.worker_id,))
 
-    async def _sweep(self, app: App, name: str) -> None:
-        await retry_stalled(app, name, self._timing.lease)
-        await self._query(_TIDY)
+    async def _serve(self) -> None:
+        """Works until it is to end, or until the database goes away: then what runs is finished, and all begins anew,
+        since what the queue was not told meanwhile would block it."""
+        await self._beat()
+        self._broken.clear()
+        app = self._app()
+        async with app.open_async():
+            self._worker = self._make_worker(app)
+            self._say(f"{self._post.node}: ready, {self._post.concurrency} at once")
+            working = asyncio.create_task(self._worker.run())  # type: ignore[no-untyped-call]
+            sides = [
+                asyncio.create_task(self._sweep(app)),
+                asyncio.create_task(self._ending.wait()),
+                asyncio.create_task(self._broken.wait()),
+            ]
+            done, _ = await asyncio.wait([working, *sides], return_when=asyncio.FIRST_COMPLETED)
+            self._worker.stop()  # type: ignore[no-untyped-call]
+            await asyncio.wait([working])
+            for side in sides:
+                side.cancel()
+            for task in {working, *done}:
+                task.result()
+
+    async def _sweep(self, app: App) -> None:
+        while True:
+            await asyncio.sleep(self._timing.lease / 2)
+            await retry_stalled(app, self._queue, self._timing.lease)
+            await self._query(_TIDY)
+
+    def _make_worker(self, app: App) -> Worker:
+        from procrastinate.worker import Worker
+
+        return Worker(
+            app,
+            queues=[self._queue],
+            name=self._id,
+            concurrency=self._post.concurrency,
+            install_signal_handlers=False,
+            delete_jobs="always",
+            fetch_job_polling_interval=1.0,
+            update_heartbeat_interval=self._timing.lease / _BEATS,
+            stalled_worker_timeout=self._timing.lease,
+        )
 
     def _app(self) -> App:
         from procrastinate import App, PsycopgConnector
@@ -177,12 +196,12 @@ class Agent:
                 f"given up after {_MOST_ATTEMPTS} attempts: each time the agent on this node died or paused"
             )
         else:
-            refusal = "" if enabled else f"{self._post.node} is disabled and takes no new work"
+            refusal = "" if enabled else f"{self._post.node} is not enabled and takes no new work"
             answer = await self._reply(driver_name, what, body, refusal)
         taken = await self._persist(lambda: self._query(_ANSWER, (answer, name, attempt, self._database.channel)))
-        if what == EXECUTE:
-            fate = "" if taken else f": refused, attempt {attempt} is not the latest or nobody waits for it"
-            self._say(f"{name}: done by {driver_name}{fate}")
+        fate = "" if taken else f" (refused: attempt {attempt} is not the latest, or nobody waits for it)"
+        for line in report(what, body, answer):
+            self._say(f"{line}{fate}")
 
     async def _reply(self, name: str, what: str, body: bytes, refusal: str) -> bytes:
         """Asks the driver in a thread of its own; one that passes its time is left alone."""
@@ -223,6 +242,11 @@ class Agent:
                 self._connection = await self._database.connect_async()
         cursor = await self._connection.execute(statement.encode(), parameters)
         return await cursor.fetchall() if cursor.description else []
+
+
+def open_agent(options: Mapping[str, Any], post: Post, driver_for: DriverFor, say: Callable[[str], None]) -> Agent:
+    """The agent of the grid that `options`, those of the grid's driver, lead to."""
+    return Agent(database(options), timing(options), post, driver_for, say)
 
 
 def _pool(check: object, **options: Any) -> AsyncConnectionPool:

@@ -8,26 +8,22 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
 from threading import Event, Lock, Thread
 from typing import TYPE_CHECKING
 
 from reconciler.drivers.grid_database import Database, GridFault, Timing, driver, fault
-from reconciler.drivers.grid_questions import EXECUTE, QUEUE, TASK, Question, failure
+from reconciler.drivers.grid_questions import EXECUTE, LEFT, QUEUE, TASK, Question, failure
 
 if TYPE_CHECKING:
     from psycopg import Connection
     from psycopg.rows import TupleRow
 
-LEFT = b'{"left":true}'
-"""Stands for the answer to what was left for an agent that is not there."""
-
 _TICK = 0.5
 """Seconds between two looks at what is waited for."""
 _WANTED = "interval '60 seconds'"
 _RENEW = 15.0
-_PATIENCE = 30.0
-"""For how many seconds it is tried to reach a database that went away."""
+_IDLE = 5.0
+"""For how many seconds nothing is waited for before the connections are closed."""
 _GRACE, _MOST_GRACE = 0.08, 4.0
 """The share of its timeout, and the most seconds, by which an answer may be late: less than the executor waits."""
 
@@ -65,10 +61,6 @@ class _Waiting:
         self.asked = time.monotonic()
         limit = question.timeout
         self.deadline = self.asked + limit + min(limit * _GRACE, _MOST_GRACE) if limit else float("inf")
-
-    def end(self, answer: bytes) -> None:
-        self.answer = answer
-        self.done.set()
 
 
 class Client:
@@ -119,34 +111,44 @@ class Client:
                     self._end(wait, failure(why))
 
     def _persist(self, batch: Sequence[_Waiting]) -> None:
-        """Once more on a new connection where the one that was kept is lost."""
-        if self._connection is None:
-            self._database.prepare()
-        else:
-            with suppress(driver().OperationalError):
+        """Tries again while the database is away, for as long as a node may be silent."""
+        deadline = time.monotonic() + self._timing.silent
+        while True:
+            try:
+                if self._connection is None:
+                    self._database.prepare()
+                    self._connection = self._database.connect()
                 return self._queue(self._connection, batch)
-        self._connection = self._database.connect()
-        return self._queue(self._connection, batch)
+            except driver().OperationalError:
+                self._drop()
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(_TICK / 2)
+
+    def _drop(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
 
     def _queue(self, connection: Connection[TupleRow], batch: Iterable[_Waiting]) -> None:
         silence = _silence(connection)
-        asked: list[Question] = []
+        asked: dict[str, Question] = {}
         for wait in batch:
             why = self._silent(wait.question.node, silence)
             if not why or wait.question.may_be_left:
-                asked.append(wait.question)
+                asked[wait.question.id] = wait.question
             if why:
                 self._end(wait, LEFT if wait.question.may_be_left else failure(why))
-        _defer(connection, asked, {q.id for q in asked if self._silent(q.node, silence)})
+        _defer(connection, asked.values(), {q.id for q in asked.values() if self._silent(q.node, silence)})
 
     def _silent(self, node: str, silence: Mapping[str, float]) -> str:
         """Why nobody on `node` will answer; "" where somebody is there."""
         return silent(node, silence.get(node), self._timing)
 
     def _listen(self) -> None:
-        """Runs for as long as the program does. A database that went away fails what waits, when patience ends."""
+        """Runs while there is something to wait for. A database that stays away fails that."""
         lost = 0.0
-        while True:
+        while self._is_needed():
             try:
                 with self._database.connect() as connection:
                     connection.execute(f"LISTEN {self._database.channel}".encode())
@@ -154,16 +156,28 @@ class Client:
                     self._serve(connection)
             except Exception as error:  # noqa: BLE001 - nobody else would tell those who wait
                 lost = lost or time.monotonic()
-                if time.monotonic() - lost > _PATIENCE:
+                if time.monotonic() - lost > self._timing.silent:
                     self._fail_all(error)
                 time.sleep(_TICK / 2)
+        with self._sending:
+            self._drop()
+
+    def _is_needed(self) -> bool:
+        """Whether anything waits; else whoever asks next starts to listen anew."""
+        with self._mutex:
+            if not self._waiting:
+                self._listener = None
+            return bool(self._waiting)
 
     def _serve(self, connection: Connection[TupleRow]) -> None:
-        due = 0.0
-        while True:
+        """Until nothing was waited for in a while."""
+        due, used = 0.0, time.monotonic()
+        while time.monotonic() - used < _IDLE:
             told = [note.payload for note in connection.notifies(timeout=_TICK, stop_after=1)]
             if told:
                 self._take(connection, [name for name in told if name in self._waiting])
+            if self._waiting:
+                used = time.monotonic()
             if time.monotonic() >= due:
                 self._look_after(connection, list(self._waiting))
                 due = time.monotonic() + _TICK
@@ -195,9 +209,11 @@ class Client:
             connection.execute(_FORGET, (passing,))
 
     def _give_up(self, connection: Connection[TupleRow], wait: _Waiting, why: str) -> None:
-        left = wait.question.may_be_left
-        connection.execute(_GIVE_UP, ("infinity" if left else "-infinity", wait.question.id))
-        self._end(wait, LEFT if left else failure(why))
+        left, name = wait.question.may_be_left, wait.question.id
+        if not connection.execute(_GIVE_UP, ("infinity" if left else "-infinity", name)).rowcount:
+            self._take(connection, [name])  # the answer came at the last moment
+        if not wait.done.is_set():
+            self._end(wait, LEFT if left else failure(why))
 
     def _end(self, wait: _Waiting, answer: bytes) -> None:
         with self._mutex:
@@ -206,7 +222,8 @@ class Client:
                 others.remove(wait)
             if not others:
                 self._waiting.pop(wait.question.id, None)
-        wait.end(answer)
+        wait.answer = answer
+        wait.done.set()
 
     def _fail_all(self, error: Exception) -> None:
         why = str(fault(error)) if isinstance(error, driver().Error) else f"{type(error).__name__}: {error}"

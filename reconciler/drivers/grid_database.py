@@ -99,14 +99,10 @@ class Database:
 
     def prepare(self, renew: bool = False) -> None:
         """Makes the tables where there are none; with `renew` it also brings the queue's up to date. Whoever wants the
-        same at the same time waits. Raises GridFault."""
-        psycopg = driver()
-        try:
-            with closing(self.connect()) as connection:
-                if renew or not self._is_made(connection):
-                    self._make(connection)
-        except psycopg.Error as error:
-            raise fault(error) from None
+        same at the same time waits. Raises psycopg.Error, and GridFault where the queue's library is missing."""
+        with closing(self.connect()) as connection:
+            if renew or not self._is_made(connection):
+                self._make(connection)
 
     def _is_made(self, connection: Connection[TupleRow]) -> bool:
         query = "SELECT 1 FROM pg_class JOIN pg_namespace n ON n.oid = relnamespace WHERE nspname = %s AND relname = %s"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import orjson
@@ -16,6 +16,8 @@ QUEUE = "ureg-node-"
 """What the name of a node's queue begins with; the node's name follows."""
 TASK = "carry_out"
 """The name of the queue's task that answers a question."""
+LEFT = b'{"left":true}'
+"""Stands for the answer to what was left for an agent that is not there."""
 LOOK = 60.0
 """How long, in seconds, an agent may take to look at something."""
 _GRACE, _MOST_GRACE = 0.05, 3.0
@@ -94,6 +96,14 @@ def answered(reply: bytes) -> Any:
     if "failure" in value:
         raise OSError(value["failure"])
     return value["answer"]
+
+
+def report(what: str, body: bytes, reply: bytes) -> Iterator[str]:
+    """What was done, in a line for each transition."""
+    answer = orjson.loads(reply)
+    for number, row in enumerate(orjson.loads(body) if what == EXECUTE else ()):
+        error = answer["failure"] if "failure" in answer else answer["answer"][number]
+        yield f"{row['address']}: {row['verb']}{f' failed: {error}' if error else ''}"
 
 
 def observation(row: Sequence[Any]) -> Observation:

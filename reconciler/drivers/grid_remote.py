@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Protocol
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from functools import cache
+from typing import Any, Protocol
 from uuid import uuid4
 
-from reconciler.drivers.grid_client import LEFT
 from reconciler.drivers.grid_questions import (
     EXECUTE,
     HEALTH,
+    LEFT,
     LOGS,
     LOOK,
     OBSERVE,
@@ -28,7 +29,7 @@ from reconciler.drivers.grid_questions import (
 from reconciler.model.lifecycle import ABSENT
 from reconciler.model.outcome import Health, Outcome, Transition
 from reconciler.model.record import Observation, Record
-from reconciler.ports import Driver
+from reconciler.ports import Driver, DriverFor
 
 NodeOf = Callable[[str, bytes], str]
 """The node of a component by its kind and its manifest; "local" for the machine that this runs on."""
@@ -136,6 +137,25 @@ class PlacedDriver:
     def _moves(self, each: Transition, node: str) -> bool:
         """Whether the component leaves `node` for another one."""
         return bool(each.new) and self._node_of(each.kind, each.new) != node
+
+
+def reaching(driver_for: DriverFor, names: Collection[str], node_of: NodeOf, options: Mapping[str, Any]) -> DriverFor:
+    """`driver_for`, with the drivers called `names` reaching other nodes: those of the grid that `options`, the ones of
+    the grid's driver, lead to."""
+
+    @cache
+    def client() -> Asks:
+        from reconciler.drivers import grid
+        from reconciler.drivers.grid_client import Client
+
+        return Client(grid.database(options), grid.timing(options))
+
+    @cache
+    def reaching_driver_for(name: str) -> Driver:
+        driver = driver_for(name)
+        return PlacedDriver(driver, node_of, client) if name in names else driver
+
+    return reaching_driver_for
 
 
 def news(before: Sequence[str], now: Sequence[str]) -> Sequence[str]:

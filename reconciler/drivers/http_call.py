@@ -6,14 +6,14 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from socket import SHUT_RDWR
+from socket import SHUT_RDWR, create_connection, socket
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
 
 from reconciler.drivers.protocol import MOST_BYTES, Failed
 
 if TYPE_CHECKING:
-    from http.client import HTTPConnection, HTTPResponse
+    from http.client import HTTPResponse
     from ssl import SSLContext
 
 _CHUNK = 64 * 1024
@@ -70,19 +70,20 @@ def call(request: Request, seconds: float, retries: int, tls: SSLContext | None)
 def lines(request: Request, seconds: float, tls: SSLContext | None) -> Iterator[bytes]:
     """The lines of the answer as they come, for as long as they are asked for; `seconds` is how long its head may take.
     Raises Failed."""
-    with _opened(request, seconds, tls) as connection:
-        try:
-            with _watched(connection, seconds):
-                response = _sent(connection, request)
-        except _Late:
-            raise _late(request, seconds) from None
-        if not is_good(response.status):
-            raise Failed(f"{_shown(request)} was answered with {response.status} {response.reason}")
-        connection.timeout = None
-        if connection.sock:
-            connection.sock.settimeout(None)
-        while line := response.readline(MOST_BYTES):
-            yield line
+    try:
+        with (
+            _connected(request, seconds) as line,
+            _watched(line, seconds),
+            _exchange(line, request, tls) as (response, channel),
+        ):
+            if not is_good(response.status):
+                raise Failed(f"{_shown(request)} was answered with {response.status} {response.reason}")
+            channel.settimeout(None)
+            line.released = True
+            while data := response.readline(MOST_BYTES):
+                yield data
+    except _Late:
+        raise _late(request, seconds) from None
 
 
 def is_good(status: int) -> bool:
@@ -92,8 +93,11 @@ def is_good(status: int) -> bool:
 def _once(request: Request, deadline: float, tls: SSLContext | None) -> Answer:
     """Raises Failed and _Late."""
     left = deadline - time.monotonic()
-    with _opened(request, left, tls) as connection, _watched(connection, left):
-        response = _sent(connection, request)
+    with (
+        _connected(request, left) as line,
+        _watched(line, left),
+        _exchange(line, request, tls) as (response, _),
+    ):
         body = bytearray()
         while data := response.read1(min(_CHUNK, MOST_BYTES + 1 - len(body))):
             body += data
@@ -101,70 +105,87 @@ def _once(request: Request, deadline: float, tls: SSLContext | None) -> Answer:
         return Answer(response.status, response.reason, bytes(body), location, _pause(response))
 
 
-def _sent(connection: HTTPConnection, request: Request) -> HTTPResponse:
-    parts = urlsplit(request.url)
-    target = f"{parts.path or '/'}{'?' if parts.query else ''}{parts.query}"
-    connection.request(request.method, target, request.body, dict(request.headers))
-    return connection.getresponse()
-
-
 @contextmanager
-def _opened(request: Request, seconds: float, tls: SSLContext | None) -> Iterator[HTTPConnection]:
+def _connected(request: Request, seconds: float) -> Iterator[_Line]:
     """A connection for `request`. What goes wrong with it inside becomes Failed or _Late."""
     from http.client import HTTPException
 
-    connection = None
+    if seconds <= 0:
+        raise _Late
+    parts = urlsplit(request.url)
+    line = None
     try:
-        connection = _connection(request.url, seconds, tls)
-        yield connection
+        port = parts.port or (443 if parts.scheme == "https" else 80)
+        line = _Line(create_connection((parts.hostname, port), seconds))
+        yield line
     except TimeoutError:
         raise _Late from None
-    except (OSError, HTTPException, ValueError) as error:
+    except (OSError, HTTPException, ValueError, OverflowError) as error:
         words = getattr(error, "strerror", None) or str(error) or type(error).__name__
         raise Failed(f"{_shown(request)}: {words}") from None
     finally:
-        if connection is not None:
-            connection.close()
+        if line is not None:
+            line.close()
+
+
+class _Line:
+    """A connection, and a second handle of it by which it can be cut whatever has become of the first."""
+
+    def __init__(self, channel: socket) -> None:
+        self.channel = channel
+        self._handle = channel.dup()
+        self.released = False
+        self.was_cut = False
+
+    def cut(self) -> None:
+        if not self.released:
+            self.was_cut = True
+            with suppress(OSError):
+                self._handle.shutdown(SHUT_RDWR)
+
+    def close(self) -> None:
+        self.channel.close()
+        self._handle.close()
 
 
 @contextmanager
-def _watched(connection: HTTPConnection, seconds: float) -> Iterator[None]:
-    """Cuts `connection` after `seconds`: a timeout of its own only holds for the time between two bytes. Raises _Late
-    when it had to."""
+def _watched(line: _Line, seconds: float) -> Iterator[None]:
+    """Cuts `line` after `seconds`, unless it was released by then: a socket's own timeout only holds for the time from
+    one byte to the next. Raises _Late when it had to."""
     from threading import Timer
 
-    if seconds <= 0:
-        raise _Late
-    cut: list[bool] = []
-
-    def hang_up() -> None:
-        cut.append(True)
-        if connection.sock:
-            with suppress(OSError):
-                connection.sock.shutdown(SHUT_RDWR)
-
-    timer = Timer(seconds, hang_up)
+    timer = Timer(seconds, line.cut)
     timer.daemon = True
     timer.start()
     try:
         yield
     except Exception:
-        if cut:
+        if line.was_cut:
             raise _Late from None
         raise
     finally:
         timer.cancel()
-    if cut:
+    if line.was_cut:
         raise _Late
 
 
-def _connection(url: str, seconds: float, tls: SSLContext | None) -> HTTPConnection:
+@contextmanager
+def _exchange(line: _Line, request: Request, tls: SSLContext | None) -> Iterator[tuple[HTTPResponse, socket]]:
+    """Sends `request`: the answer as far as its head, and the channel that the rest comes by."""
     from http.client import HTTPConnection, HTTPSConnection
 
-    parts = urlsplit(url)
-    if tls is not None:
-        return HTTPSConnection(parts.hostname or "", parts.port, timeout=seconds, context=tls)
-    return HTTPConnection(parts.hostname or "", parts.port, timeout=seconds)
+    parts = urlsplit(request.url)
+    host = parts.hostname or ""
+    connection = HTTPSConnection(host, parts.port, context=tls) if tls else HTTPConnection(host, parts.port)
+    channel = tls.wrap_socket(line.channel, server_hostname=host) if tls else line.channel
+    connection.sock = channel
+    target = f"{parts.path or '/'}{'?' if parts.query else ''}{parts.query}"
+    try:
+        connection.request(request.method, target, request.body, dict(request.headers))
+        with connection.getresponse() as response:
+            yield response, channel
+    finally:
+        connection.close()
 
 
 def _pause(response: HTTPResponse) -> float:

@@ -12,8 +12,7 @@ import sys
 
 TYPE_CHECKING = False  # importing `typing` takes longer than all the rest
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-    from typing import Any
+    from collections.abc import Callable, Mapping
 
 
 def main(name: str, number: str) -> None:
@@ -26,26 +25,30 @@ def main(name: str, number: str) -> None:
         os._exit(127)
 
 
-def _launch(name: str) -> Any:
-    import json
+def _launch(name: str) -> Mapping[str, list[str]]:
+    """The values of the launch file, by their kinds."""
+    with open(f"programs/{name}.launch", encoding="utf-8", errors="surrogateescape", newline="") as file:  # noqa: PTH123
+        parts = file.read().split("\0")
+    values: dict[str, list[str]] = {kind: [] for kind in ("environment", "inherited", "limit")}
+    for kind, value in zip(parts[::2], parts[1::2], strict=False):
+        values.setdefault(kind, []).append(value)
+    return values
 
-    with open(f"programs/{name}.json", encoding="utf-8") as file:  # noqa: PTH123
-        return json.load(file)
 
-
-def _become(launch: Mapping[str, Any], marker: str, number: str) -> None:
+def _become(launch: Mapping[str, list[str]], marker: str, number: str) -> None:
     supervisor = _supervisor()
-    _wait(marker, launch["delay"])
-    environment = {**launch["inherited"], "UREG_REPLICA": number, **launch["environment"]}
+    _wait(marker, float(launch["delay"][0]))
+    given = [*launch["inherited"], f"UREG_REPLICA={number}", *launch["environment"]]
+    environment = dict(each.split("=", 1) for each in given)
     _restore_signals()
-    _limit(launch["limits"])
+    _limit({key: int(value) for key, value in (each.split("=") for each in launch["limit"])})
     die_with = _death_with_parent()
-    _change_user(launch["user"])
+    _change_user(launch["user"][0])
     die_with()
     if os.getppid() != supervisor:  # it died before it was asked for
         os._exit(127)
-    os.chdir(launch["directory"])
-    _execute(launch["command"], environment)
+    os.chdir(launch["directory"][0])
+    _execute(launch["argument"], environment)
 
 
 def _supervisor() -> int:
@@ -102,7 +105,7 @@ def _death_with_parent() -> Callable[[], object]:
     return lambda: prctl(set_parent_death_signal, kill, 0, 0, 0)
 
 
-def _execute(command: Sequence[str], environment: Mapping[str, str]) -> None:
+def _execute(command: list[str], environment: Mapping[str, str]) -> None:
     """As os.execvpe, which imports more of Python's library at this late moment."""
     program = command[0]
     folders = [""] if "/" in program else [f"{each}/" for each in environment.get("PATH", os.defpath).split(":")]
@@ -118,11 +121,12 @@ def _execute(command: Sequence[str], environment: Mapping[str, str]) -> None:
 
 
 def _restore_signals() -> None:
-    """Python ignores these two, and what is ignored stays ignored."""
-    import signal
+    """Python ignores these two, and what is ignored stays ignored. `signal` makes enumerations of what `_signal` has,
+    and takes as long as all the rest."""
+    import _signal  # type: ignore[import-not-found]
 
-    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
-    signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
+    _signal.signal(_signal.SIGPIPE, _signal.SIG_DFL)
+    _signal.signal(_signal.SIGXFSZ, _signal.SIG_DFL)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
     supervisord.conf .log .pid .sock    its own
     launch                              what every program is started with
-    programs/NAME.conf .json            the program file and the launch file (0600: it may hold secrets)
+    programs/NAME.conf .launch          the program file and the launch file (0600: it may hold secrets)
     logs/NAME_0.log                     what the program's first process writes
     credentials/NAME/                   its secrets as files
 
@@ -97,7 +97,7 @@ class Home:
     def changed(self, program: Program) -> list[str]:
         """What of the program's files is not as it should be: `conf`, `credentials`, fields of the launch file."""
         words = ["conf"] if self.conf(program.name) != program.conf() else []
-        found = _read(self._programs / f"{program.name}.json")
+        found = _read(self._programs / f"{program.name}.launch")
         words += launch_differences(found, program.launch)
         credentials = self.credentials(program.name, program.launch.user)
         there = {name: _read(credentials / name).decode(errors="replace") for name in program.launch.credentials}
@@ -109,17 +109,19 @@ class Home:
         for marker in self._programs.glob(f"{program.name}_*.started"):
             marker.unlink()
         self._write_credentials(program)
-        _replace(self._programs / f"{program.name}.json", program.launch.dump())
+        _replace(self._programs / f"{program.name}.launch", program.launch.dump())
         _replace(self._programs / f"{program.name}.conf", program.conf().encode())
 
     def erase(self, name: str) -> None:
-        """Removes the program's files, but for its logs."""
-        for path in (*self._programs.glob(f"{name}_*.started"), *map(self._programs.joinpath, _files(name))):
-            path.unlink(missing_ok=True)
+        """Removes the program's files, but for its logs; last the one that tells that there are any."""
         for folder in (self.folder / "credentials" / name, self._of_others(name)):
             shutil.rmtree(folder, ignore_errors=True)
             with suppress(OSError):
                 folder.parent.rmdir()
+        for marker in self._programs.glob(f"{name}_*.started"):
+            marker.unlink(missing_ok=True)
+        for suffix in ("launch", "conf"):
+            (self._programs / f"{name}.{suffix}").unlink(missing_ok=True)
 
     def logs(self, name: str, number: int) -> Path:
         return self.folder / "logs" / f"{name}_{number}.log"
@@ -223,10 +225,6 @@ def _uid(user: str) -> int:
         return pwd.getpwnam(user).pw_uid if user else os.geteuid()
     except KeyError:
         return -1
-
-
-def _files(name: str) -> tuple[str, str]:
-    return f"{name}.conf", f"{name}.json"
 
 
 def _read(path: Path) -> bytes:

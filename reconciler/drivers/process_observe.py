@@ -13,14 +13,14 @@ from reconciler.drivers.site import Site
 from reconciler.model.record import Observation, Record, Seen
 
 _FIELDS = {
-    "about": "what it is started for",
-    "command": "spec.command",
+    "about": "version or configuration",
+    "argument": "spec.command",
     "conf": "program file",
     "credentials": "spec.secrets",
     "delay": "spec.restart.delay",
     "directory": "spec.workingDirectory",
     "environment": "spec.environment",
-    "limits": "spec.limits",
+    "limit": "spec.limits",
     "user": "spec.user",
 }
 _APPLIED, _OTHERWISE = "as applied", "otherwise"

@@ -1,18 +1,19 @@
 """A program as supervisord is to run it, and the text of the two files that tell it so.
 
 supervisord reads a program file, which holds no text of a manifest: only names made by ureg, numbers and words of a
-fixed list. What really runs (command, environment, user, limits) stands in the launch file, as JSON, and
-`process_child` becomes it.
+fixed list. What really runs (command, environment, user, limits) stands in the launch file, and `process_child` becomes
+it. A launch file holds kinds and values in turn, each ended by a NUL, which no value can hold: whoever reads it needs
+no library for that, and starts sooner.
 """
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from math import ceil
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import orjson
-
+_INHERITED = "inherited"
 _AUTORESTART = {"always": "true", "on-failure": "unexpected", "never": "false"}
 
 
@@ -36,7 +37,13 @@ class Launch(NamedTuple):
     about: Mapping[str, str] = {}
 
     def dump(self) -> bytes:
-        return orjson.dumps(self._asdict(), option=orjson.OPT_SORT_KEYS)
+        """The launch file. Credentials are not in it."""
+        pairs = [("directory", self.directory), ("user", self.user), ("delay", str(self.delay))]
+        pairs += [("argument", argument) for argument in self.command]
+        maps = {"environment": self.environment, _INHERITED: self.inherited, "limit": self.limits, "about": self.about}
+        pairs += [(kind, f"{key}={value}") for kind, values in maps.items() for key, value in sorted(values.items())]
+        # A folder of PATH may have a name that is no text.
+        return "".join(f"{kind}\0{value}\0" for kind, value in pairs).encode(errors="surrogateescape")
 
 
 class Program(NamedTuple):
@@ -77,16 +84,15 @@ class Program(NamedTuple):
         return "".join([f"[program:{self.name}]\n", *lines])
 
 
-_INHERITED = "inherited"
-
-
 def launch_differences(found: bytes, wanted: Launch) -> list[str]:
-    """The fields in which a launch file differs from `wanted`, but for what is only inherited."""
-    try:
-        there = orjson.loads(found)
-    except ValueError:
-        there = None
-    if not isinstance(there, dict):
-        return ["launch"]
-    asked: dict[str, Any] = orjson.loads(wanted.dump())
-    return sorted(key for key in asked.keys() | there.keys() if key != _INHERITED and asked.get(key) != there.get(key))
+    """The kinds of values in which a launch file differs from `wanted`, but for what is only inherited."""
+    there, asked = _values(found), _values(wanted.dump())
+    return sorted(kind for kind in asked.keys() | there.keys() if kind != _INHERITED and asked[kind] != there[kind])
+
+
+def _values(data: bytes) -> defaultdict[str, list[bytes]]:
+    parts = data.split(b"\0")
+    values: defaultdict[str, list[bytes]] = defaultdict(list)
+    for kind, value in zip(parts[::2], parts[1::2], strict=False):
+        values[kind.decode(errors="replace")].append(value)
+    return values

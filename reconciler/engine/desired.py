@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from reconciler.compiler.assemble import assemble, assemble_again
 from reconciler.compiler.kinds import bringing
-from reconciler.engine.claims import check_across, claiming_kinds
 from reconciler.model.address import parse_address
 from reconciler.model.diagnostics import Diagnostic, Diagnostics, Location, errors
 from reconciler.model.glob import matches
@@ -122,6 +121,8 @@ def _assemble(own: Compilation, family: Family, cache: CompileCache, catalogue: 
     if not errors(family.findings) and _is_sound(whole, own, family, cache, catalogue):
         known = assemble_again(family.resources, revision, schemas)
         return Compiled(known, family.findings, own.snapshot, family.texts)
+    from reconciler.engine.claims import check_across
+
     desired, across = assemble(family.resources, revision, schemas)
     across += check_across(family.resources, cache, catalogue)
     across = tuple(finding for finding in across if not _hidden(finding, (*own.broken, *family.broken), family.lost))
@@ -144,6 +145,8 @@ def _is_sound(whole: str, own: Compilation, family: Family, cache: CompileCache,
 def _structure(resources: Iterable[Resource], catalogue: Catalogue) -> str:
     """A digest of all that can be wrong across files: which addresses there are, what each refers to, and what those
     say that claim something."""
+    from reconciler.engine.claims import claiming_kinds
+
     claiming = claiming_kinds(catalogue)
     text = "\n".join(
         [

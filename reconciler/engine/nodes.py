@@ -6,6 +6,7 @@ What the kinds say decides who is on a node and who is one; a registry without n
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from operator import attrgetter
 from typing import TYPE_CHECKING, NamedTuple
 
 from reconciler.compiler.kinds import hosts, node_field
@@ -82,11 +83,14 @@ def _hosts(catalogue: Catalogue) -> dict[str, str]:
 
 def _in_use(resources: Mapping[Address, Resource], records: Mapping[Address, Record], catalogue: Catalogue) -> bool:
     """Whether there is a node, or a component that asks for one."""
-    nodes, needles = _hosts(catalogue), {kind: f'"{field}":'.encode() for kind, field in _fields(catalogue).items()}
-    heads = tuple(f"{name.lower()}/" for name in nodes)
-    return any(
-        r.kind in nodes or (r.kind in needles and needles[r.kind] in r.manifest) for r in resources.values()
-    ) or any(address.rpartition(":")[2].startswith(heads) for address in records)
+    kinds = set(map(attrgetter("kind"), resources.values()))
+    heads = {address.partition("/")[0] for address in records}
+    recorded = {head.rpartition(":")[2] for head in heads}
+    hosts = _hosts(catalogue)
+    if not kinds.isdisjoint(hosts) or not recorded.isdisjoint(map(str.lower, hosts)):
+        return True
+    needles = {kind: f'"{field}":'.encode() for kind, field in _fields(catalogue).items() if kind in kinds}
+    return bool(needles) and any(r.kind in needles and needles[r.kind] in r.manifest for r in resources.values())
 
 
 def _unfit_nodes(

@@ -137,6 +137,8 @@ CASES: list[tuple[str, Callable[[Any], Any], dict[str, Any], str, str, str]] = [
     ("annotation-kind", _SPEC, {"parent": {"x-references": ["Gadgt"]}}, '"Gadgt"', "Gadget", ""),
     ("annotation-key", _SPEC, {"size": {"type": "object", "x-key": "name"}}, '"x-key"', "", ""),
     ("annotation-unknown", _SPEC, {"size": {"x-sensitve": True}}, '"x-sensitve"', "x-sensitive", ""),
+    ("kind-hosts", _BLOCK, {"hosts": "onn"}, '"onn"', '"on"', ""),
+    ("annotation-node", _SPEC, {"size": {"properties": {"on": {"x-node": True}}}}, '"x-node"', "", ""),
     ("annotation-shape", _SPEC, {"size": {"x-immutable": "yes"}}, '"yes"', "", ""),
     ("annotation-shape", _SPEC, {"size": {"allOf": [{"x-immutable": "yes"}]}}, '"yes"', "", ""),
     ("annotation-shape", _SPEC, {"size": {"allOf": [{"x-references": "Gadget"}]}}, '"Gadget"', "", '"x-references": '),

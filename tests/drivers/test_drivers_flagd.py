@@ -140,6 +140,21 @@ def test_an_environment_has_a_whole_document_with_its_overrides(driver: Driver, 
     assert set(document(place, "staging")["flags"]) == {"special"}
 
 
+def test_a_flag_may_be_on_in_one_environment_alone(driver: Driver, place: Path) -> None:
+    dark = feature("dark", "disabled", environments={"staging": {"state": "enabled"}})
+    lit = feature("lit", environments={"staging": {"state": "disabled"}})
+    assert execute(driver, dark.apply(), lit.apply()) == ["", ""]
+    states = {
+        name: {key: flag["state"] for key, flag in document(place, name)["flags"].items()}
+        for name in ("flags", "staging")
+    }
+    assert states == {
+        "flags": {"dark": "DISABLED", "lit": "ENABLED"},
+        "staging": {"dark": "ENABLED", "lit": "DISABLED"},
+    }
+    assert observe(driver, dark, lit) == []
+
+
 @pytest.mark.parametrize("name", ["flags", "../x", "", "A", "a/b", "a\n"])
 def test_a_hostile_environment_is_an_error(driver: Driver, place: Path, name: str) -> None:
     (error,) = execute(driver, feature(environments={name: {"defaultVariant": "on"}}).apply())

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import time
 
 import pytest
 from grid.world import LEASE, SILENT, Agent, World, until
+
+from reconciler.drivers.process_supervisor import Supervisor
 
 SECRET = "m4rker-0f-a-secret"
 
@@ -218,6 +221,25 @@ def test_an_apply_that_dies_leaves_no_work_behind_that_surprises(world: World, a
     assert "No changes" in world.apply()
 
 
+def test_what_a_dead_run_asked_of_a_silent_node_stays_open(world: World, agent: Agent) -> None:
+    agent.order(hang=["job/one make"])
+    world.job("one", "node-a")
+    world.repository.commit()
+    with world.repository.start("apply", "-auto-approve") as apply:
+        until(agent.calls)
+        apply.kill()
+    agent.kill()
+    world.wait_for_silence("node-a")
+    world.job("one", "node-a", text="new")
+    told = world.apply(code=1)
+    assert "died, and what it left is not settled" in told and "no agent has reported on node-a" in told
+    agent.order()
+    again = world.agent("node-a")
+    until(lambda: "ready" in again.log)
+    world.apply()
+    assert again.is_there("job/one")
+
+
 def test_a_node_is_enabled_once_an_agent_reports(world: World) -> None:
     world.node("node-a")
     told = world.apply(code=1)
@@ -238,8 +260,31 @@ def test_with_a_file_for_a_state_there_is_only_the_local_node(world: World) -> N
     world.job("one", "node-a")
     told = world.apply(code=1)
     assert "registry.d/job-one.yaml:1:88" in told and "the only node is `local`" in told
+    world.job("three", {"labels": {"zone": "us"}})
+    assert "registry.d/job-three.yaml:1:" in world.apply(code=1)
     assert "An agent needs a state in PostgreSQL" in world.repository.refused("agent")
 
 
 def test_times_hold() -> None:
     assert LEASE < SILENT
+
+
+def test_a_service_runs_where_it_is_placed(world: World, agent: Agent) -> None:
+    def supervisor() -> Supervisor:
+        return Supervisor(agent.root.resolve() / ".ureg/run")
+
+    command = [sys.executable, "-S", "-u", "-c", "import time; print('up'); time.sleep(60)"]
+    world.write("Service", "sleeper", spec={"command": command, "node": "node-a"})
+    try:
+        world.apply()
+        assert "up" in world.repository.ureg("logs", "service/sleeper")
+        assert "service/sleeper" in world.repository.ureg("health")
+        before = supervisor().look()
+        world.repository.ureg("restart", "service/sleeper")
+        assert supervisor().look() != before
+        assert "No changes" in world.apply()
+        world.remove("Service", "sleeper")
+        world.apply()
+    finally:
+        if supervisor().home.names():
+            supervisor().home.shut_down()

@@ -84,7 +84,7 @@ class Agent:
         self.orders_file = root / "orders.json"
         self._log = (root / f"log-{os.urandom(4).hex()}").open("wb")
         self.process = subprocess.Popen(
-            [sys.executable, ROOT / "cli.py", "agent", "-node", node, *more],
+            ["setpriv", "--pdeathsig", "KILL", "--", sys.executable, ROOT / "cli.py", "agent", "-node", node, *more],
             cwd=root,
             env={**environment, "LEDGER_ORDERS": str(self.orders_file)},
             stdin=subprocess.DEVNULL,

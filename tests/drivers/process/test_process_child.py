@@ -46,7 +46,7 @@ def run(folder: Path, command: Sequence[str], **launch: Any) -> subprocess.Compl
     (folder / "programs").mkdir(exist_ok=True)
     (folder / "supervisord.pid").write_text(f"{launch.pop('parent', os.getpid())}\n")
     values = {"directory": str(folder), "environment": {}, "inherited": {}, **launch}
-    (folder / "programs/x.json").write_bytes(Launch(command, **values).dump())
+    (folder / "programs/x.launch").write_bytes(Launch(command, **values).dump())
     words = [sys.executable, *OPTIONS, process_child.__file__, "x", "0"]
     return subprocess.run(words, cwd=folder, capture_output=True, check=False, timeout=30)
 

@@ -52,7 +52,7 @@ def test_they_lie_in_files_of_their_owner_alone_and_only_while_it_runs(secret_wo
     one = secretive("quiet", free_port())
     assert secret_world.go(one) == [""]
     holding = [path for path in secret_world.site.run.rglob("*") if holds(path, TOKEN) or holds(path, KEY)]
-    assert {path.name for path in holding} == {f"{program(one)}.json", "tls-key"}
+    assert {path.name for path in holding} == {f"{program(one)}.launch", "tls-key"}
     assert all(stat.S_IMODE(path.stat().st_mode) & 0o077 == 0 for path in holding)
     assert secret_world.move(one, "running", "installed") == ""
     assert not any(holds(path, TOKEN) or holds(path, KEY) for path in secret_world.site.run.rglob("*"))
@@ -64,7 +64,7 @@ def test_a_rotated_secret_is_drift_and_the_next_apply_brings_it(secret_world: Wo
     assert secret_world.go(one) == [""]
     secret_world.environment.update(TOKEN="another-7Kd2", KEY="another-9Vb3")
     state, drift = secret_world.drift(one)
-    assert (state, drift) == ("running", "it was started otherwise: spec.secrets, spec.environment, spec.secrets")
+    assert (state, drift) == ("running", "it was started otherwise: spec.environment, spec.secrets")
     assert secret_world.go(one, before=one) == [""]
     environ = ask(port)["environ"]
     assert environ["TOKEN"] == "another-7Kd2"
