@@ -83,7 +83,7 @@ class FrontDoor(Group):
             from difflib import get_close_matches
 
             near = get_close_matches(args[0], self.list_commands(ctx), n=1)
-            ctx.fail(f"There is no command {args[0]!r}." + (f" Did you mean {near[0]!r}?" if near else ""))
+            ctx.fail(f"There is no command {args[0]!r}" + (f". Did you mean {near[0]!r}?" if near else ""))
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -96,7 +96,7 @@ def _change_folder(ctx: click.Context, param: click.Parameter, value: str | None
         try:
             os.chdir(value)
         except OSError as error:
-            raise click.UsageError(f"-chdir: {value!r}: {error.strerror}.") from error
+            raise click.UsageError(f"-chdir: {value}: {error.strerror}") from error
 
 
 def _print_version(ctx: click.Context, param: click.Parameter, value: bool) -> None:
@@ -134,8 +134,11 @@ def _flag(match: re.Match[str]) -> str:
 def main(argv: Sequence[str] | None = None) -> NoReturn:
     # A command makes many values and no cycles among them, and soon ends: looking for cycles costs a third of its time.
     gc.disable()
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:  # closed by whoever called
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: PTH123, SIM115
+        elif hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace", line_buffering=True)
     code = run(sys.argv[1:] if argv is None else argv)
     with suppress(OSError):
@@ -153,16 +156,15 @@ def run(argv: Sequence[str]) -> int:
     except click.exceptions.NoArgsIsHelpError as error:
         error.show()
         return EXIT_ERROR
-    except click.ClickException as error:
-        error.show()
-        return EXIT_ERROR
     except (click.Abort, KeyboardInterrupt):
         return EXIT_INTERRUPTED
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_ERROR
-    except OSError as error:
-        sys.stderr.write(f"ureg: {error}\n")
+    except (click.ClickException, OSError) as error:
+        from reconciler.commands.failure import show
+
+        show(error)
         return EXIT_ERROR
     except Exception as error:  # noqa: BLE001 - the last boundary: a bug is reported, never thrown at the user
         from reconciler.commands.bug import report

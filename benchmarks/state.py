@@ -36,7 +36,7 @@ import gc, sys
 from pathlib import Path
 from reconciler.state.sqlite import SqliteStore
 gc.disable()
-SqliteStore(Path(sys.argv[1])).load()
+SqliteStore(Path(sys.argv[1])).survey()
 """
 _READ_RECORDS = """
 import gc, sqlite3, sys

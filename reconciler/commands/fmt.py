@@ -14,7 +14,7 @@ from reconciler.commands.view import View, on_registry
 from reconciler.compiler.format import format_yaml
 from reconciler.compiler.veil import secret_lines, sensitive_names, veil
 from reconciler.engine.desired import patterns
-from reconciler.model.diagnostics import Diagnostics, errors
+from reconciler.model.diagnostics import Diagnostic, Diagnostics, errors
 from reconciler.render.escape import escape
 
 
@@ -44,8 +44,7 @@ def command(view: View, registry: Registry, paths: tuple[str, ...], check: bool,
             view.write(escape(path))
             if diff:
                 view.write(_difference(path, data, formatted, names))
-            if not check:
-                _rewrite(registry.root / path, formatted)
+            findings += () if check else _rewrite(registry.root, path, formatted)
     view.report(findings)
     return int(bool(errors(findings)) or (check and changed > 0))
 
@@ -73,9 +72,14 @@ def _difference(path: str, before: bytes, after: bytes, names: frozenset[str]) -
     return "\n".join(f"{line[0]} (sensitive)" if line[1:] in secret else escape(line) for line in lines)
 
 
-def _rewrite(target: Path, data: bytes) -> None:
-    """Replaces the file as a whole, so that nobody ever reads half of it."""
+def _rewrite(root: Path, path: str, data: bytes) -> Diagnostics:
+    """Replaces the file as a whole, so that nobody ever reads half of it. What is wrong where that fails."""
+    target = root / path
     unfinished = target.with_name(f".{target.name}.{os.getpid()}")
-    unfinished.write_bytes(data)
-    unfinished.chmod(target.stat().st_mode)
-    unfinished.replace(target)
+    try:
+        unfinished.write_bytes(data)
+        unfinished.chmod(target.stat().st_mode)
+        unfinished.replace(target)
+    except OSError as error:
+        return (Diagnostic("format-unwritable", f"{path} cannot be written", f"{error.strerror}."),)
+    return ()

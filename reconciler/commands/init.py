@@ -11,7 +11,7 @@ import orjson
 
 from reconciler.bootstrap import built_in_schemas
 from reconciler.commands import options
-from reconciler.commands.view import make_view
+from reconciler.commands.view import View, make_view
 from reconciler.compiler.kinds import load_catalogue
 from reconciler.model.kind import Catalogue
 from reconciler.render.escape import escape
@@ -20,13 +20,17 @@ from reconciler.render.escape import escape
 @click.command("init", cls=options.Command)
 @click.argument("folder", metavar="[DIR]", default=".", type=click.Path(file_okay=False, path_type=Path))
 @options.flag("no-color", "Write no colours.")
-def command(folder: Path, no_color: bool) -> None:
+def command(folder: Path, no_color: bool) -> int:
     """Make DIR (by default the current folder) a registry.
 
     Writes the settings, the schemas of the built-in kinds, editor settings so that manifests are checked while they are
     typed, a CI workflow and a .gitignore, and makes it a git repository. A file that exists stays as it is.
     """
     view = make_view(json=False, color=not no_color)
+    return view.guard(lambda: _make(view, folder))
+
+
+def _make(view: View, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for path, data in sorted(_contents().items()):
         target = folder / path

@@ -29,7 +29,7 @@ class Command(click.Command):
             rows = [_row(option, ctx) for option in options if isinstance(option, Setting) is among]
             if rows:
                 with formatter.section(title):
-                    formatter.write_dl(rows, col_max=34)
+                    formatter.write_dl(rows, col_max=min(34, formatter.width // 2))
 
 
 class Group(Command, click.Group):

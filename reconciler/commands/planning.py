@@ -103,7 +103,7 @@ def save(made: Plan, path: str) -> None:
             os.fsync(file.fileno())
         unfinished.replace(target)
     except OSError as error:
-        raise Invalid(Diagnostic("plan-file", f"The plan cannot be written to {path}", str(error.strerror))) from error
+        raise Invalid(Diagnostic("plan-file", f"The plan cannot be written to {path}", f"{error.strerror}.")) from error
 
 
 def read(path: str) -> bytes:

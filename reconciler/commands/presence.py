@@ -1,4 +1,5 @@
-"""Whether there is a registry in the folder at all: a wrong folder must not pass for a registry without components."""
+"""Whether there is a registry in the folder at all: a wrong folder must not pass for a registry without components, nor
+a file that cannot be read for one that is not there."""
 
 from __future__ import annotations
 
@@ -9,17 +10,39 @@ from reconciler.bootstrap import SETTINGS_FILE, Registry
 from reconciler.model.diagnostics import Diagnostic, Diagnostics, Invalid, Severity
 
 
+def refuse_nowhere(registry: Registry) -> None:
+    """Raises Invalid where there is no registry, or one of its parts is not what it should be."""
+    root, settings = registry.root, registry.settings
+    why = registry.source.refusal(SETTINGS_FILE)
+    if why and os.path.lexists(root / SETTINGS_FILE):
+        hint = "The settings hold for everything, so nothing goes on without them."
+        raise Invalid(Diagnostic("settings-unreadable", f"{SETTINGS_FILE} {why}", hint=hint))
+    for folder in (settings.registry, settings.schemas):
+        if (root / folder).exists() and not (root / folder).is_dir():
+            raise Invalid(Diagnostic("folder-expected", f"{folder} is not a folder", hint="Move what stands there."))
+    if not _has_traces(registry):
+        raise Invalid(_nothing(root))
+
+
 def missing_manifests(registry: Registry) -> Diagnostics:
     """A warning where the folder of the manifests does not exist. Raises Invalid where there is no registry."""
-    settings = registry.settings
-    if (registry.root / settings.registry).is_dir() or any(kind.files for kind in registry.catalogue.kinds.values()):
+    refuse_nowhere(registry)
+    folder = registry.settings.registry
+    if (registry.root / folder).is_dir() or any(kind.files for kind in registry.catalogue.kinds.values()):
         return ()
-    traces = (SETTINGS_FILE, settings.schemas, settings.state)
-    if not any((registry.root / trace).exists() for trace in traces):
-        raise Invalid(_nothing(registry.root))
-    summary = f"The folder of the manifests, {settings.registry}, does not exist"
+    summary = f"The folder of the manifests, {folder}, does not exist"
     hint = "Nothing is asked for. Check the setting `registry` if that is not meant."
     return (Diagnostic("registry-missing", summary, hint=hint, severity=Severity.WARNING),)
+
+
+def _has_traces(registry: Registry) -> bool:
+    settings = registry.settings
+    names = (settings.registry, SETTINGS_FILE, settings.schemas, settings.state)
+    return (
+        any((registry.root / name).exists() for name in names)
+        or "://" in settings.state
+        or any(kind.files for kind in registry.catalogue.kinds.values())
+    )
 
 
 def _nothing(root: Path) -> Diagnostic:

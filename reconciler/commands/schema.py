@@ -7,7 +7,7 @@ import orjson
 
 from reconciler.bootstrap import Registry
 from reconciler.commands import options
-from reconciler.commands.view import View, columns, on_registry
+from reconciler.commands.view import View, columns, in_any_folder
 from reconciler.model.diagnostics import Diagnostic, Invalid
 from reconciler.model.kind import Catalogue, Kind
 
@@ -16,7 +16,7 @@ from reconciler.model.kind import Catalogue, Kind
 @click.argument("kind", required=False)
 @options.output
 @options.settings
-@on_registry
+@in_any_folder
 def command(view: View, registry: Registry, kind: str | None) -> None:
     """List the kinds of this registry, or print the JSON Schema of KIND (a name, plural or alias)."""
     if kind is None:

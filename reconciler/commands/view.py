@@ -9,7 +9,7 @@ from functools import wraps
 from pathlib import Path
 from typing import Any, TextIO
 
-from reconciler.bootstrap import open_registry
+from reconciler.bootstrap import Registry, open_registry
 from reconciler.engine.settings import KNOBS
 from reconciler.model.diagnostics import Diagnostic, Diagnostics, Invalid
 from reconciler.ports import Locked, StateError
@@ -79,7 +79,19 @@ def colorful(environment: Mapping[str, str]) -> bool:
 
 def on_registry(function: Command) -> Command:
     """Makes a command of `function(view, registry, **flags)`: opens the registry of the current folder, and turns the
-    failures that a user can mend into findings and exit code 1."""
+    failures that a user can mend into findings and exit code 1. One of them is that there is no registry."""
+
+    def command(view: View, registry: Registry, **flags: Any) -> int | None:
+        from reconciler.commands.presence import refuse_nowhere
+
+        refuse_nowhere(registry)
+        return function(view, registry, **flags)
+
+    return in_any_folder(wraps(function)(command))
+
+
+def in_any_folder(function: Command) -> Command:
+    """The same, also where there is no registry: it is one with the built-in kinds then."""
 
     @wraps(function)
     def command(no_color: bool, compact_warnings: bool, json: bool = False, **flags: Any) -> int:

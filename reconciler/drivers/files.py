@@ -15,6 +15,7 @@ import orjson
 
 from reconciler.drivers.atomic import OWN_PREFIX, File, Folder, explain, open_folder
 from reconciler.drivers.formats import Unrenderable, render
+from reconciler.drivers.former import former_address
 from reconciler.drivers.secrets import Secrets, Unresolved, mark, references
 from reconciler.drivers.site import Site
 from reconciler.model.address import Address
@@ -193,7 +194,7 @@ def _remove(folder: Folder, claims: _Claims, transition: Transition, keep: str =
     """Removes the component's files, but for `keep`."""
     paths = set(claims.paths(transition.address))
     recorded = _path(transition.before)
-    if recorded and claims.owner(recorded) is None:
+    if recorded and claims.owner(recorded) in (None, former_address(transition.address, transition.before)):
         paths.add(recorded)
     for path in paths - {keep}:
         folder.remove(path)
@@ -201,12 +202,14 @@ def _remove(folder: Folder, claims: _Claims, transition: Transition, keep: str =
 
 
 def _look(folder: Folder, record: Record, secrets: Secrets) -> Observation | None:
-    path = _path(record.body())
+    manifest = record.body()
+    path = _path(manifest)
     try:
         found = folder.read(path)
         if found is None:
             return Observation(record.address, ABSENT, f"{path}: missing")
-        differences = _differences(found, _wanted(record.address, record.body(), secrets).file)
+        wanted = _wanted(former_address(record.address, manifest), manifest, secrets).file
+        differences = _differences(found, wanted)
     except (OSError, Unrenderable, Unresolved) as error:
         return Observation(record.address, record.state, _words(error, path))
     if not differences:

@@ -1,8 +1,12 @@
 """The driver of feature flags: all of them in one document in flagd's format, which any OpenFeature client reads.
 
 `flags/flags.json` holds every flag. For each environment that some flag names in `spec.environments`, a document of
-that name beside it holds every flag too, with that environment's overrides. The documents stay, with no flags in
-them, when the last flag goes, because clients watch them. Flags that others wrote into a document are kept.
+that name beside it holds every flag too, with that environment's overrides. Flags that others wrote into a document
+are kept.
+
+No document is ever removed. When the last flag goes they stay as documents without flags, and when no flag names an
+environment any more its document holds what the base does. For a client whose document disappears keeps the flags
+that it read last, while one whose document is empty falls back to the defaults in its code at once.
 """
 
 from __future__ import annotations
@@ -15,6 +19,7 @@ from typing import Any, NamedTuple, cast
 import orjson
 
 from reconciler.drivers.atomic import Folder, explain, open_folder
+from reconciler.drivers.former import former_address
 from reconciler.drivers.site import Site
 from reconciler.drivers.targeting import BadFlag, check_flag
 from reconciler.model.address import Address, parse_address
@@ -108,9 +113,12 @@ def _execute(folder: Folder, transitions: Sequence[Transition]) -> dict[Address,
     changes: dict[str, Feature | None] = {}
     for transition in transitions:
         try:
-            changes[_key(transition.address)] = _wanted(transition)
+            wanted = _wanted(transition)
         except BadFlag as error:
             errors[transition.address] = str(error)
+            continue
+        changes.setdefault(_key(former_address(transition.address, transition.before)), None)
+        changes[_key(transition.address)] = wanted
     if changes:
         _write(folder, documents, changes)
     return errors
@@ -187,7 +195,8 @@ def _dump(value: Any) -> bytes:
 
 
 def _look(documents: Mapping[str, dict[str, Any]], record: Record) -> Observation | None:
-    feature = read_feature(record.address, record.state, record.body())
+    manifest = record.body()
+    feature = read_feature(former_address(record.address, manifest), record.state, manifest)
     names = sorted(_names(documents, [feature]))
     found = {name: documents.get(name, {"flags": {}})["flags"].get(feature.key) for name in names}
     if not any(found.values()):

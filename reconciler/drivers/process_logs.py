@@ -64,8 +64,8 @@ class _Reader:
         self._file = file
         self._handle: IO[bytes] | None = None
         self._rest = b""
-        if from_end and self._open() and self._handle:
-            self._handle.seek(0, os.SEEK_END)
+        if from_end and (handle := self._open()):
+            handle.seek(0, os.SEEK_END)
 
     def lines(self) -> list[str]:
         """The whole lines since the last call."""
@@ -82,10 +82,10 @@ class _Reader:
             self._handle.close()
             self._handle = None
 
-    def _open(self) -> bool:
+    def _open(self) -> IO[bytes] | None:
         with suppress(OSError):
             self._handle = self._file.path.open("rb")
-        return self._handle is not None
+        return self._handle
 
     def _read(self) -> list[str]:
         if self._handle is None:

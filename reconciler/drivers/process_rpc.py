@@ -51,7 +51,7 @@ def call(folder: Path, calls: Sequence[Call]) -> list[Any]:
     except (ConnectionError, FileNotFoundError) as error:  # it was not there, or ended in mid-sentence
         raise Down from error
     except (OSError, HTTPException, Error, ExpatError, ValueError) as error:
-        raise OSError(f"supervisord in {folder} does not answer: {error or type(error).__name__}") from error
+        raise OSError(f"supervisord in {folder} does not answer: {str(error) or type(error).__name__}") from error
     finally:
         connection.close()
     return [_answer(answer) for answer in answers]  # type: ignore[union-attr] # a list, by the protocol

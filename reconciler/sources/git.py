@@ -60,6 +60,13 @@ class GitError(Invalid):
         self.words = words.strip()
 
 
+class GitMissing(GitError):
+    """git cannot be started."""
+
+    def __init__(self, words: str = "") -> None:
+        super().__init__("git cannot be run", words, "Install git, or put it on PATH.")
+
+
 class TooMuch(Exception):
     """git has more to say than is read of it."""
 
@@ -133,8 +140,10 @@ def start(root: Path, *args: str, settings: Mapping[str, str] | None = None, dat
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
         )
+    except FileNotFoundError:
+        raise GitMissing from None
     except OSError as error:
-        raise GitError("git cannot be run", str(error), "Install git, or put it on PATH.") from None
+        raise GitMissing(str(error)) from None
     return Process(args[0], running, data)
 
 
@@ -234,8 +243,10 @@ def without_filters(scoped_names: bytes) -> dict[str, str]:
 
 def init_repository(root: Path) -> None:
     """Makes `root` a git repository. Harmless where it is one. Raises GitError."""
-    import git
-
+    try:
+        import git
+    except ImportError:  # raised where it finds no git
+        raise GitMissing from None
     try:
         git.Repo.init(root).close()
     except (git.GitError, OSError) as error:
@@ -245,10 +256,14 @@ def init_repository(root: Path) -> None:
 def resolve_commit(root: Path, text: str) -> str:
     """The full id of the commit that a user means by `text`: an id, a branch, a tag. Raises GitError."""
     found = words = ""
+    if not is_repository(root):
+        raise GitError("There is no git repository here", hint="Commits are needed for this: `git init` starts them.")
     if "\0" not in text:
         try:
             args = ("--verify", "--quiet", "--end-of-options", f"{text}^{{commit}}")
             found = run_git(root, "rev-parse", *args).decode("ascii", "replace").strip()
+        except GitMissing:
+            raise
         except GitError as error:
             words = error.words
     if not _COMMIT_ID.fullmatch(found):

@@ -73,6 +73,7 @@ def test_runs_are_listed_newest_first(lived: Repository) -> None:
 
 
 def test_before_anything_was_run(repository: Repository) -> None:
+    repository.write("ureg.yaml", "")
     repository.commit()
     assert repository.ureg("runs", "list") == "Nothing was run on this state yet.\n"
     assert repository.ureg("events", "list") == "Nothing is in the log.\n"

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from manifests import component
-from repository import Repository
+from repository import ROOT, Repository
 
 COMMANDS = [
     "init",
@@ -97,11 +99,15 @@ def test_a_folder_inside_may_end_with_a_slash_and_the_state_may_be_anywhere(repo
     assert not (repository.root / ".ureg/state.db").exists()
 
 
-@pytest.mark.parametrize("command", ["plan", "apply", "destroy", "validate", "graph", "fmt"])
+@pytest.mark.parametrize(
+    "command",
+    ["plan", "apply", "destroy", "validate", "graph", "fmt", "get", "show", "state list", "runs list", "events list",
+     "lock show", "history a/b", "rollback -to=HEAD", "diff -from=HEAD", "state pull"],
+)  # fmt: skip
 def test_a_folder_without_a_registry_is_an_error_and_stays_empty(tmp_path: Path, command: str) -> None:
     nothing = Repository(tmp_path / "empty", tmp_path / "cache")
     nothing.root.mkdir()
-    err = nothing.refused(command)
+    err = nothing.refused(*command.split())
     assert "There is no registry in this folder" in err
     assert "`ureg init`" in err
     assert list(nothing.root.iterdir()) == []
@@ -142,3 +148,79 @@ def test_a_file_that_fmt_cannot_take_is_a_warning(repository: Repository) -> Non
     done = repository.run("fmt", "-check")
     assert (done.returncode, done.stdout) == (0, "")
     assert "Warning: A file cannot be formatted without losing its comment" in done.stderr
+
+
+def test_the_kinds_can_be_read_about_in_any_folder(tmp_path: Path) -> None:
+    nothing = Repository(tmp_path, tmp_path / "cache")
+    assert "Component" in nothing.ureg("schema")
+
+
+@pytest.mark.parametrize("folder", ["registry.d", "schemas"])
+def test_a_file_in_a_folder_s_place_is_not_taken_for_an_empty_folder(repository: Repository, folder: str) -> None:
+    repository.write("ureg.yaml", "")
+    repository.write(folder, "")
+    for command in ("plan", "validate", "get"):
+        assert f"{folder} is not a folder" in repository.refused(command)
+
+
+def test_settings_that_cannot_be_read_are_not_taken_for_none(repository: Repository) -> None:
+    repository.write("registry.d/a.yaml", component("a"))
+    (repository.root / "ureg.yaml").mkdir()
+    assert "ureg.yaml is not a regular file" in repository.refused("plan")
+    (repository.root / "ureg.yaml").rmdir()
+    (repository.root / "ureg.yaml").symlink_to("/etc/hostname")
+    assert "ureg.yaml is a symbolic link" in repository.refused("plan")
+
+
+WRONG = {
+    "paln": "There is no command 'paln'. Did you mean 'plan'?",
+    "help": "There is no command 'help'",
+    "plan -oot=x": "No such option '-oot'. (Did you mean one of: '-out', '-output'?)",
+    "apply -auto-aprove": "'-auto-approve=false'",
+    "plan -out": "Option '-out' requires an argument",
+    "plan -lock=maybe": "Option '-lock' takes no value but true and false",
+    "plan -lock-timeout=5": "Invalid value for '-lock-timeout': '5' is not a duration (like 30s, 5m or 1h30m)",
+    "completion fis": "'fis' is not one of 'bash', 'zsh', 'fish'",
+    "-chdir=/nope plan": "-chdir: /nope: No such file or directory",
+    "state mv a": "Missing argument 'TARGET'",
+}
+
+
+@pytest.mark.parametrize("line", WRONG)
+def test_a_wrong_command_line_is_told_in_the_words_that_were_typed(repository: Repository, line: str) -> None:
+    err = re.sub(r"\s+", " ", repository.refused(*line.split()))
+    assert WRONG[line] in err
+    assert "--" not in err
+    assert "-help` tells more." in err
+
+
+def test_help_can_be_read_on_a_narrow_terminal(repository: Repository) -> None:
+    lines = repository.ureg("plan", "-help", COLUMNS="40").splitlines()
+    words = " ".join(line.strip() for line in lines)
+    assert "Deletes of more than this share of what is recorded stop an apply. [20]" in words
+
+
+def test_init_without_git_says_so(tmp_path: Path) -> None:
+    nothing = Repository(tmp_path / "empty", tmp_path / "cache")
+    nothing.root.mkdir()
+    err = nothing.refused("init", PATH=str(tmp_path))
+    assert "git cannot be run" in err
+    assert "Install git" in err
+
+
+def test_fmt_names_a_file_that_cannot_be_written_and_goes_on(repository: Repository) -> None:
+    long = f"{'a' * 245}.yaml"  # too long to have a sibling with a longer name
+    for name in (long, "b.yaml"):
+        repository.write(f"registry.d/{name}", component("a").replace("kind: ", "kind:   "))
+    assert f"{long} cannot be written" in re.sub(r"[\s│]+", " ", repository.refused("fmt"))
+    assert "kind: Component" in (repository.root / "registry.d/b.yaml").read_text()
+
+
+def test_closed_streams_are_no_bug(repository: Repository) -> None:
+    repository.write("registry.d/a.yaml", component("a"))
+    for closed in (">&-", "2>&-", ">&- 2>&-"):
+        command = ["sh", "-c", f'exec "$@" {closed}', "sh", sys.executable, str(ROOT / "cli.py"), "plan"]
+        done = subprocess.run(
+            command, cwd=repository.root, env=repository.environment, capture_output=True, text=True, check=False
+        )
+        assert (done.returncode, done.stderr) == (0, "")

@@ -175,6 +175,7 @@ def test_a_restore_says_what_it_would_change(applied: Repository) -> None:
 
 
 def test_without_a_state(repository: Repository) -> None:
+    repository.write("ureg.yaml", "")
     repository.commit()
     assert "There is nothing to copy" in repository.refused("state", "migrate", "moved/state.db")
     assert repository.ureg("state", "verify") == "The state is whole: serial 0, components: 0.\n"

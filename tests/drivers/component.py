@@ -40,5 +40,11 @@ class Component:
     def record(self) -> Record:
         return Record(self.address, self.kind, self.state, Status.OK, "f", self.json())
 
+    def moved(self, name: str) -> Component:
+        """The component after `state mv`: with another address and the same manifest."""
+        there = Component(self.kind, name, self.state, {})
+        there.manifest = self.manifest
+        return there
+
     def json(self) -> bytes:
         return orjson.dumps(self.manifest, option=orjson.OPT_SORT_KEYS)

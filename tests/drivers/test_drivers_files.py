@@ -322,3 +322,22 @@ def test_many_files_are_one_index_written_before_them(
     assert set(execute(driver, *(config(f"c{number}").apply() for number in range(50)))) == {""}
     assert renamed.count(INDEX) == 1
     assert renamed[0] == INDEX
+
+
+def test_a_moved_component_takes_its_file_along(driver: Driver, place: Path) -> None:
+    old, elsewhere = config("old", path="app.yaml", format="yaml"), config("new", path="other.json")
+    for then in (old.moved("new").remove(), elsewhere.apply(old.moved("new"))):
+        execute(driver, old.apply())
+        assert observe(driver, old.moved("new")) == []
+        assert execute(driver, then) == [""]
+        assert set(files(place)) == ({"other.json"} if then.new else set())
+    assert execute(driver, elsewhere.remove()) == [""]
+    assert list(place.iterdir()) == []
+
+
+def test_a_removal_that_is_tried_again_leaves_the_file_of_who_took_its_place(driver: Driver, place: Path) -> None:
+    gone, heir = config("gone", path="app.json"), config("heir", path="app.json")
+    execute(driver, gone.apply())
+    execute(driver, gone.remove(), heir.apply())
+    assert execute(driver, gone.remove()) == [""]
+    assert set(files(place)) == {"app.json"}

@@ -272,10 +272,33 @@ def test_other_files_beside_the_documents_are_left_alone(driver: Driver, place: 
     assert {name: (place / "flags" / name).read_text() for name in others} == others
 
 
-def test_the_document_stays_when_the_last_flag_goes(driver: Driver, place: Path) -> None:
-    execute(driver, feature().apply())
-    assert execute(driver, feature().remove()) == [""]
-    assert document(place)["flags"] == {}
+def test_every_document_stays_without_flags_when_the_last_flag_goes(driver: Driver, place: Path) -> None:
+    special = feature(environments={"staging": {"defaultVariant": "on"}})
+    execute(driver, special.apply(), feature("b").apply())
+    assert execute(driver, special.remove()) == [""]
+    assert document(place, "staging")["flags"] == document(place)["flags"] != {}
+    assert execute(driver, feature("b").remove()) == [""]
+    for name in ("flags", "staging"):
+        assert document(place, name) == {
+            "$schema": "https://flagd.dev/schema/v0/flags.json",
+            "flags": {},
+            "metadata": {"flagSetId": name},
+        }
+
+
+def test_a_document_follows_the_base_when_no_flag_names_its_environment_any_more(driver: Driver, place: Path) -> None:
+    special = feature(environments={"staging": {"defaultVariant": "on"}})
+    execute(driver, special.apply())
+    assert execute(driver, feature().apply(special)) == [""]
+    assert document(place, "staging")["flags"] == document(place)["flags"]
+    assert observe(driver, feature()) == []
+
+
+def test_a_real_client_falls_back_when_the_last_flag_goes(client: OpenFeatureClient, driver: Driver) -> None:
+    assert client.get_boolean_value("first", True) is False
+    assert execute(driver, feature("first").remove()) == [""]
+    assert eventually(lambda: client.get_boolean_value("first", True) is True)
+    assert client.get_boolean_details("first", True).error_code == "FLAG_NOT_FOUND"
 
 
 def test_flags_of_a_sub_registry_have_its_name_in_front(driver: Driver, place: Path) -> None:
@@ -338,3 +361,20 @@ def test_executing_twice_is_executing_once(
             there[name] = component
     assert observe(driver, *there.values()) == []
     assert set(document(place)["flags"]) == set(there)
+
+
+def test_a_moved_feature_takes_its_flag_along(driver: Driver, place: Path) -> None:
+    old, new, other = feature("old"), feature("new", defaultVariant="on"), feature("other")
+    for then, left in ((old.moved("new").remove(), set()), (new.apply(old.moved("new")), {"new"})):
+        execute(driver, old.apply(), other.apply())
+        assert observe(driver, old.moved("new"), other) == []
+        assert execute(driver, then) == [""]
+        assert set(document(place)["flags"]) == {"other", *left}
+    assert observe(driver, new) == []
+
+
+def test_a_new_feature_may_take_the_name_of_one_that_moves_away(driver: Driver, place: Path) -> None:
+    old, new = feature("old"), feature("new")
+    execute(driver, old.apply())
+    assert execute(driver, old.apply(), new.apply(old.moved("new"))) == ["", ""]
+    assert set(document(place)["flags"]) == {"old", "new"}

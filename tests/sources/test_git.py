@@ -90,7 +90,15 @@ def test_what_is_no_commit_is_said_in_words(repository: Repository, text: str) -
 def test_a_commit_is_looked_for_in_a_repository_only(tmp_path: Path) -> None:
     with pytest.raises(git.GitError) as caught:
         git.resolve_commit(tmp_path, "HEAD")
-    assert "not a git repository" in caught.value.words
+    assert caught.value.diagnostics[0].summary == "There is no git repository here"
+
+
+def test_a_machine_without_git_is_told_so(repository: Repository, monkeypatch: pytest.MonkeyPatch) -> None:
+    repository.commit()
+    monkeypatch.setenv("PATH", str(repository.root))
+    for call in (lambda: git.resolve_commit(repository.root, "HEAD"), lambda: git.run_git(repository.root, "version")):
+        with pytest.raises(git.GitMissing):
+            call()
 
 
 def test_a_listing_that_is_too_long_is_not_read_on(repository: Repository) -> None:
