@@ -47,13 +47,13 @@ class GuardedDriver:
     def _told(self, seen: Observation) -> Observation:
         clean = self._clean
         pieces = tuple(Seen(piece.field, clean(piece.recorded), clean(piece.observed)) for piece in seen.seen)
-        return seen._replace(drift=clean(seen.drift), seen=pieces)
+        return seen._replace(state=clean(seen.state), drift=clean(seen.drift), seen=pieces)
 
     @contextmanager
     def _guard(self) -> Iterator[None]:
         try:
             yield
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, GeneratorExit):
             raise
         except BaseException as error:
             if isinstance(error, Exception) and self._is_clean(error):
