@@ -82,7 +82,8 @@ class Leaky:
 
 def open_driver(site):
     if os.environ.get("BREAK") == "open":
-        raise ValueError(secrets.read("env:TOKEN")) from KeyError(secrets.read("env:TOKEN"))
+        secret = site.secrets.read("env:TOKEN")
+        raise ValueError(secret) from KeyError(secret)
     return Leaky(site.output, site.secrets)
 """
 

@@ -7,7 +7,7 @@ import click
 from reconciler.bootstrap import Registry
 from reconciler.commands import options
 from reconciler.commands.schema import find_kind
-from reconciler.commands.view import View, on_registry
+from reconciler.commands.view import View, in_any_folder
 
 
 @click.command("lifecycle", cls=options.Command)
@@ -16,7 +16,7 @@ from reconciler.commands.view import View, on_registry
               help="How to draw it.")  # fmt: skip
 @options.output
 @options.settings
-@on_registry
+@in_any_folder
 def command(view: View, registry: Registry, kind: str, form: str) -> None:
     """Draw the lifecycle of KIND (a name, plural or alias): its states, and the verbs that lead from one to another."""
     found = find_kind(registry.catalogue, kind)

@@ -53,9 +53,7 @@ class GuardedDriver:
     def _guard(self) -> Iterator[None]:
         try:
             yield
-        except (KeyboardInterrupt, GeneratorExit):
-            raise
-        except BaseException as error:
+        except (Exception, SystemExit) as error:
             if isinstance(error, Exception) and self._is_clean(error):
                 raise
             text = self._clean(f"{type(error).__name__}: {error}")
