@@ -36,14 +36,19 @@ WITH asked AS (
     SELECT id, node, driver, what, body,
         CASE WHEN left_there THEN 'infinity'::timestamptz ELSE clock_timestamp() + {_WANTED} END
     FROM asked ON CONFLICT (id) DO NOTHING RETURNING id
+), replaced AS (
+    UPDATE question SET wanted_until = '-infinity' FROM procrastinate_jobs AS job JOIN asked ON asked.lock = job.lock
+    WHERE question.id = job.queueing_lock AND job.queue_name = '{QUEUE}' || asked.node AND question.answer IS NULL
+        AND question.wanted_until < 'infinity' AND question.id NOT IN (SELECT id FROM asked)
 )
 SELECT procrastinate_defer_jobs_v1(array_agg(
     ROW('{QUEUE}' || node, '{TASK}', 0, lock, id, jsonb_build_object('name', id), NULL)::procrastinate_job_to_defer_v1
     ORDER BY place
 )) FROM asked JOIN new USING (id) HAVING count(*) > 0
 """  # noqa: S608 - constants
-"""Queues what was not asked before, in one transaction: `id` is the queueing lock, so that nothing is queued twice. It
-calls the queue's own function, since to import the queue's library takes longer than to ask."""
+"""Queues what was not asked before, in one transaction, in the place of what a run that died wanted of the same
+component: `id` is the queueing lock, so that nothing is queued twice. It calls the queue's own function, since to import
+the queue's library takes longer than to ask."""
 _SILENCE = "SELECT node, extract(epoch FROM clock_timestamp() - max(seen))::float8 FROM agent GROUP BY node"
 _ANSWERS = "SELECT id, answer FROM question WHERE id = ANY(%s) AND answer IS NOT NULL"
 _RENEWAL = f"UPDATE question SET wanted_until = clock_timestamp() + {_WANTED} WHERE id = ANY(%s) AND answer IS NULL"  # noqa: S608
