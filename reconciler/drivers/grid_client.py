@@ -47,8 +47,8 @@ SELECT procrastinate_defer_jobs_v1(array_agg(
 )) FROM asked JOIN new USING (id) HAVING count(*) > 0
 """  # noqa: S608 - constants
 """Queues what was not asked before, in one transaction, in the place of what a run that died wanted of the same
-component: `id` is the queueing lock, so that nothing is queued twice. It calls the queue's own function, since to import
-the queue's library takes longer than to ask."""
+component: `id` is the queueing lock, so that nothing is queued twice. It calls the queue's own function, since to
+import the queue's library takes longer than to ask."""
 _SILENCE = "SELECT node, extract(epoch FROM clock_timestamp() - max(seen))::float8 FROM agent GROUP BY node"
 _ANSWERS = "SELECT id, answer FROM question WHERE id = ANY(%s) AND answer IS NOT NULL"
 _RENEWAL = f"UPDATE question SET wanted_until = clock_timestamp() + {_WANTED} WHERE id = ANY(%s) AND answer IS NULL"  # noqa: S608
