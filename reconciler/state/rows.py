@@ -83,12 +83,18 @@ def load_marks(connection: Connection, total: int) -> dict[Address, str]:
     """The mark of every record, as model.record.mark makes it. Raises Flaw where `total` tells of more or fewer."""
     rows = connection.all("survey")
     _check_total(rows, total)
+    if not {type(row[0]) for row in rows} <= {str}:
+        raise Flaw("a record has an address that is never written")
     return {address: mark for address, mark, _ in rows}
 
 
 def _check_total(rows: Sequence[Row], total: int) -> None:
     """Raises Flaw where the checksums at the end of all `rows` do not add up to `total`."""
-    if reduce(xor, [row[-1] for row in rows], total):
+    try:
+        rest = reduce(xor, [row[-1] for row in rows], total)
+    except TypeError as flaw:
+        raise Flaw("a record has a checksum that is never written") from flaw
+    if rest:
         raise Flaw("records are missing, or some were put in from outside")
 
 
