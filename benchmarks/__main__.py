@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import TypeAlias
 
 from benchmarks import floors, table, terraform
+from benchmarks.command import common_arguments, show
 from benchmarks.components import components
-from benchmarks.measure import Result, Task, WrongExit, measure
+from benchmarks.measure import Result, Task, measure
 from benchmarks.registry import Registry
 
 SIZES = (100, 1_000, 10_000, 100_000)
@@ -27,23 +28,13 @@ Build: TypeAlias = Callable[[Path, int], Iterable[Task]]
 
 def main() -> int:
     arguments = _arguments()
-    try:
-        print(_report(arguments))
-    except (WrongExit, subprocess.CalledProcessError) as error:
-        print(f"benchmarks: {error}", file=sys.stderr)
-        return 1
-    return 0
+    return show(lambda: _report(arguments))
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser = common_arguments("python -m benchmarks", __doc__, PARTS)
     parser.add_argument("--sizes", type=_sizes, default=SIZES, help="numbers of components, with commas between")
     parser.add_argument("--terraform-sizes", type=_sizes, default=TERRAFORM_SIZES, help="10000 adds half an hour")
-    parser.add_argument("--runs", type=int, default=5, help="counted runs of each measurement, after one warm-up")
-    parser.add_argument("--only", choices=PARTS, action="append", help="leave out the other parts; may be repeated")
-    parser.add_argument(
-        "--ureg", type=Path, default=Path(sys.executable).with_name("ureg"), help="the program to measure"
-    )
     return parser.parse_args()
 
 

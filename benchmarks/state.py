@@ -13,9 +13,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from benchmarks.command import common_arguments, show
 from benchmarks.components import components
 from benchmarks.interrupted import configs, kill_apply
-from benchmarks.measure import Result, Task, WrongExit, measure
+from benchmarks.measure import Result, Task, measure
 from benchmarks.registry import Registry
 
 if TYPE_CHECKING:
@@ -79,24 +80,14 @@ class Bench(NamedTuple):
 def main() -> int:
     arguments = _arguments()
     bench = Bench(arguments.ureg, arguments.runs, arguments.size, arguments.past_size, arguments.past_runs)
-    try:
-        print(_table(line for name in arguments.only or PARTS for line in PARTS[name](bench)))
-    except (WrongExit, subprocess.CalledProcessError) as error:
-        print(f"benchmarks: {error}", file=sys.stderr)
-        return 1
-    return 0
+    return show(lambda: _table(line for name in arguments.only or PARTS for line in PARTS[name](bench)))
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.state", description=__doc__)
+    parser = common_arguments("python -m benchmarks.state", __doc__, PARTS)
     parser.add_argument("--size", type=int, default=10_000, help="components that are applied")
     parser.add_argument("--past-size", type=int, default=100_000, help="components of the state with a long past")
     parser.add_argument("--past-runs", type=int, default=10, help="how often each of them was changed")
-    parser.add_argument("--runs", type=int, default=5, help="counted runs of each measurement, after one warm-up")
-    parser.add_argument("--only", choices=PARTS, action="append", help="leave out the other parts; may be repeated")
-    parser.add_argument(
-        "--ureg", type=Path, default=Path(sys.executable).with_name("ureg"), help="the program to measure"
-    )
     return parser.parse_args()
 
 

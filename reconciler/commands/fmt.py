@@ -9,7 +9,6 @@ import click
 
 from reconciler.bootstrap import Registry
 from reconciler.commands import options
-from reconciler.commands.presence import missing_manifests
 from reconciler.commands.view import View, on_registry
 from reconciler.compiler.format import format_yaml
 from reconciler.compiler.veil import secret_lines, sensitive_names, veil
@@ -31,7 +30,6 @@ def command(view: View, registry: Registry, paths: tuple[str, ...], check: bool,
     Indentation and spacing become uniform. Comments, quotes, the order of keys and every value stay as they are.
     PATH is a file or a folder; without one all manifests are formatted.
     """
-    missing_manifests(registry)
     contents = registry.source.read(_wanted(registry, paths))
     names = sensitive_names(registry.catalogue)
     findings: Diagnostics = ()

@@ -6,7 +6,6 @@ import click
 
 from reconciler.bootstrap import Registry
 from reconciler.commands import options
-from reconciler.commands.presence import missing_manifests
 from reconciler.commands.view import View, on_registry
 from reconciler.engine.desired import compile_desired
 from reconciler.model.diagnostics import Invalid
@@ -22,7 +21,6 @@ def command(view: View, registry: Registry, language: str) -> None:
     """Draw the manifests and what they depend on."""
     from reconciler.render.graph import render_dot, render_mermaid
 
-    missing_manifests(registry)
     compiled = compile_desired(registry.source, registry.cache, registry.catalogue, registry.settings.registry)
     if compiled.desired is None:
         raise Invalid(*compiled.diagnostics)

@@ -25,8 +25,7 @@ def refuse_nowhere(registry: Registry) -> None:
 
 
 def missing_manifests(registry: Registry) -> Diagnostics:
-    """A warning where the folder of the manifests does not exist. Raises Invalid where there is no registry."""
-    refuse_nowhere(registry)
+    """A warning where the folder of the manifests does not exist."""
     folder = registry.settings.registry
     if (registry.root / folder).is_dir() or any(kind.files for kind in registry.catalogue.kinds.values()):
         return ()

@@ -10,7 +10,7 @@ import click
 
 from reconciler.bootstrap import Registry, open_registry
 from reconciler.commands import options
-from reconciler.commands.presence import missing_manifests
+from reconciler.commands.presence import missing_manifests, refuse_nowhere
 from reconciler.commands.view import View, given_settings, make_view
 from reconciler.engine.desired import compile_desired
 from reconciler.model.diagnostics import Diagnostics, errors
@@ -38,6 +38,7 @@ def command(as_json: bool, no_color: bool, compact_warnings: bool, **flags: Any)
 
 
 def _validate(view: View, registry: Registry, as_json: bool) -> int:
+    refuse_nowhere(registry)
     odd = missing_manifests(registry)
     compiled = compile_desired(registry.source, registry.cache, registry.catalogue, registry.settings.registry)
     view.report((*odd, *compiled.diagnostics))

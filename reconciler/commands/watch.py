@@ -18,6 +18,7 @@ from reconciler.bootstrap import open_registry
 from reconciler.commands import options, planning
 from reconciler.commands.apply import GUARDS
 from reconciler.commands.applying import Ask, run_plan
+from reconciler.commands.presence import refuse_nowhere
 from reconciler.commands.recovering import recover_first
 from reconciler.commands.view import View, given_settings, make_view
 from reconciler.daemon.watch import watch
@@ -75,6 +76,7 @@ def _headline(changed: tuple[str, ...]) -> str:
 def _reconcile(view: View, given: Mapping[str, str], ask: Ask, auto_approve: bool) -> int:
     registry = open_registry(Path.cwd(), given, os.environ)
     with closing(registry.store):
+        refuse_nowhere(registry)
         unsettled = recover_first(registry, view, ask.lock, ask.lock_timeout)
         made = planning.make_and_show(registry, view, Request(Options()))
         if made is None:

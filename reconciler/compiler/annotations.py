@@ -7,7 +7,7 @@ from typing import Any
 
 from reconciler.compiler.schema import Schemas, in_place, resolve
 from reconciler.model.diagnostics import Pointer
-from reconciler.model.kind import ANYTHING, NO_FIELDS, Apart, Check, Field, Unique
+from reconciler.model.kind import ANYTHING, NO_FIELDS, Apart, Check, Field, Unique, branch
 
 CHECKS = ("x-unique", "x-one-of", "x-logic", "x-version", "x-requires")
 KEYWORDS = ("x-references", "x-immutable", "x-sensitive", "x-key", "x-node", *CHECKS)
@@ -34,8 +34,8 @@ class FieldReader:
         if not isinstance(node, dict):
             return NO_FIELDS
         field = _merge(_own(node), self._children(node, file))
-        for branch in in_place(node):
-            field = _merge(field, self._field(branch, file))
+        for other in in_place(node):
+            field = _merge(field, self._field(other, file))
         reference = node.get("$ref")
         return _merge(field, self._named(reference, file)) if isinstance(reference, str) else field
 
@@ -44,12 +44,7 @@ class FieldReader:
         additional = self._merged((node.get("additionalProperties"), *_values(node, "patternProperties")), file)
         named = node.get("properties")
         fields = {name: self._field(child, file) for name, child in named.items()} if isinstance(named, dict) else {}
-        if additional is NO_FIELDS:
-            fields = {name: field for name, field in fields.items() if field is not NO_FIELDS}
-        if not fields and items is NO_FIELDS and additional is NO_FIELDS:
-            return NO_FIELDS
-        checked = items.checked or additional.checked or any(field.checked for field in fields.values())
-        return Field(fields, _or_none(items), _or_none(additional), checked=checked)
+        return branch(fields, items, additional)
 
     def _merged(self, nodes: Iterable[Any], file: str) -> Field:
         field = NO_FIELDS
@@ -123,10 +118,6 @@ def _values(node: Mapping[str, Any], keyword: str) -> Iterable[Any]:
     if isinstance(value, dict):
         return value.values()
     return value if isinstance(value, list) else ()
-
-
-def _or_none(field: Field) -> Field | None:
-    return None if field is NO_FIELDS else field
 
 
 def _merge(one: Field, other: Field) -> Field:

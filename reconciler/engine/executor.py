@@ -59,7 +59,7 @@ class Executor:
         self._steps = plan.steps
         self._schedule = Schedule(plan.steps, queue=lambda step: self._changes[step.address].driver)
         self._run = run
-        self._keys = Keys(run.id)
+        self._keys: Keys
         self._records = {address: records[address] for address in self._changes if address in records}
         self._writer = writer
         self._driver_for = driver_for

@@ -89,12 +89,18 @@ def _below(field: Field, part: Callable[[Field], Field]) -> Field:
     """`field` with nothing but the `part` of each field below it."""
     below = {name: part(one) for name, one in field.properties.items()}
     items = part(field.items) if field.items else NO_FIELDS
-    additional = part(field.additional) if field.additional else NO_FIELDS
+    return branch(below, items, part(field.additional) if field.additional else NO_FIELDS)
+
+
+def branch(properties: Mapping[str, Field], items: Field, additional: Field) -> Field:
+    """The field with these children. One that says nothing is left out, unless it keeps a property from `additional`;
+    NO_FIELDS where nothing is left."""
     if additional is NO_FIELDS:
-        below = {name: one for name, one in below.items() if one is not NO_FIELDS}
-    if not below and items is NO_FIELDS and additional is NO_FIELDS:
+        properties = {name: field for name, field in properties.items() if field is not NO_FIELDS}
+    if not properties and items is NO_FIELDS and additional is NO_FIELDS:
         return NO_FIELDS
-    return Field(below, _or_none(items), _or_none(additional))
+    checked = items.checked or additional.checked or any(field.checked for field in properties.values())
+    return Field(properties, _or_none(items), _or_none(additional), checked=checked)
 
 
 def _or_none(field: Field) -> Field | None:

@@ -172,9 +172,9 @@ def _take_index(listing: str, found: _Findings) -> None:
     plain = [entry for entry in entries if entry[:5] == "H 100" and entry[end - 2 : end] == "0\t"]
     found.ids.update({path: entry[9 : end - 3] for entry in plain if matches(path := entry[end:])})
     if len(plain) < len(entries) - 1:
-        for entry in entries:
+        for entry in sorted(set(entries).difference(plain)):
             head, _, path = entry.partition("\t")
-            if path and not (head[:5] == "H 100" and head[-1] == "0"):
+            if path:
                 _take_odd(head, path, found)
 
 

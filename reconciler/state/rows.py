@@ -6,7 +6,7 @@ not notice most of the flipped bits that change what a row says.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import reduce
 from hashlib import blake2b
 from operator import xor
@@ -75,17 +75,27 @@ def load_records(connection: Connection, total: int) -> dict[Address, Record]:
     """Every record. Raises Flaw for a row that is not as it was written, and where `total` tells of more or fewer."""
     rows = connection.all("load_records")
     records = {row[0]: read_record(row) for row in rows}
-    if reduce(xor, (row[-1] for row in rows), total):
-        raise Flaw("records are missing, or some were put in from outside")
+    _check_total(rows, total)
     return records
 
 
 def load_marks(connection: Connection, total: int) -> dict[Address, str]:
     """The mark of every record, as model.record.mark makes it. Raises Flaw where `total` tells of more or fewer."""
     rows = connection.all("survey")
-    if reduce(xor, [row[2] for row in rows], total):
-        raise Flaw("records are missing, or some were put in from outside")
+    _check_total(rows, total)
+    if not {type(row[0]) for row in rows} <= {str}:
+        raise Flaw("a record has an address that is never written")
     return {address: mark for address, mark, _ in rows}
+
+
+def _check_total(rows: Sequence[Row], total: int) -> None:
+    """Raises Flaw where the checksums at the end of all `rows` do not add up to `total`."""
+    try:
+        rest = reduce(xor, [row[-1] for row in rows], total)
+    except TypeError as flaw:
+        raise Flaw("a record has a checksum that is never written") from flaw
+    if rest:
+        raise Flaw("records are missing, or some were put in from outside")
 
 
 def load_some(connection: Connection, addresses: Iterable[Address]) -> dict[Address, Record]:

@@ -209,11 +209,19 @@ def test_init_without_git_says_so(tmp_path: Path) -> None:
 
 
 def test_fmt_names_a_file_that_cannot_be_written_and_goes_on(repository: Repository) -> None:
-    long = f"{'a' * 245}.yaml"  # too long to have a sibling with a longer name
-    for name in (long, "b.yaml"):
-        repository.write(f"registry.d/{name}", component("a").replace("kind: ", "kind:   "))
-    assert f"{long} cannot be written" in re.sub(r"[\s│]+", " ", repository.refused("fmt"))
-    assert "kind: Component" in (repository.root / "registry.d/b.yaml").read_text()
+    untidy = component("a").replace("kind: ", "kind:   ")
+    repository.write("registry.d/large.yaml", untidy + "# more than the limit lets anybody write\n" * 4000)
+    repository.write("registry.d/small.yaml", untidy)
+    limited = ["sh", "-c", 'ulimit -f 64; exec "$@"', "sh", sys.executable, str(ROOT / "cli.py"), "fmt"]
+    environment = {**repository.environment, "PYTHONDONTWRITEBYTECODE": "1"}
+    done = subprocess.run(
+        limited, cwd=repository.root, env=environment, capture_output=True, text=True, check=False, timeout=60
+    )
+    assert done.returncode == 1, done.stderr
+    assert "large.yaml cannot be written" in re.sub(r"[\s│]+", " ", done.stderr)
+    assert "Traceback" not in done.stderr
+    assert "kind:   Component" in (repository.root / "registry.d/large.yaml").read_text()
+    assert "kind: Component" in (repository.root / "registry.d/small.yaml").read_text()
 
 
 def test_closed_streams_are_no_bug(repository: Repository) -> None:

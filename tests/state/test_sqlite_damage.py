@@ -91,6 +91,14 @@ class TestOtherTypes:
             query(path, f"UPDATE record SET {column} = {value} WHERE address = 'service/s07'")
             assert lived.verify()
 
+    @pytest.mark.parametrize("column", ["address", "state", "status", "fingerprint", "checksum"])
+    def test_bytes_in_a_record_are_damage_to_a_survey_that_reads_it(
+        self, lived: SqliteStore, path: Path, column: str
+    ) -> None:
+        query(path, f"UPDATE record SET {column} = x'ff' WHERE address = 'service/s07'")
+        with pytest.raises(StateError, match="is damaged"):
+            dict(lived.survey().records)
+
 
 def _places(data: bytes, text: bytes, length: int) -> list[int]:
     found: list[int] = []
