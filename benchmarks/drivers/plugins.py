@@ -36,7 +36,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="ureg-benchmark-") as folder:
         root = Path(folder).resolve()
         (root / "house").mkdir()
-        os.environ |= {"UV_NO_CONFIG": "1", "UV_NO_INDEX": "1", "UV_FIND_LINKS": str(root / "house")}
+        settings = root / "uv.toml"
+        settings.write_text(f'no-index = true\nfind-links = ["{root / "house"}"]\n')
+        os.environ["UV_CONFIG_FILE"] = str(settings)
         os.environ["UV_CACHE_DIR"] = str(root / "cache")
         for name, seconds in measured(root):
             print(f"{name:<36} {seconds * 1000:8.1f} ms")

@@ -77,10 +77,10 @@ def source(folder: Path, name: str, version: str, gate: Path | None = None, **pa
 
 def environment(house: Path, cache: Path) -> dict[str, str]:
     """Settings for uv and pip under which they know the wheels in `house` and nothing else."""
+    settings = house.with_suffix(".toml")  # there is no variable that says it
+    settings.write_text(f'no-index = true\nfind-links = ["{house}"]\n')
     return {
-        "UV_NO_CONFIG": "1",
-        "UV_NO_INDEX": "1",
-        "UV_FIND_LINKS": str(house),
+        "UV_CONFIG_FILE": str(settings),
         "UV_CACHE_DIR": str(cache),
         "PIP_CONFIG_FILE": os.devnull,
         "PIP_NO_INDEX": "1",
