@@ -11,7 +11,7 @@ import logging
 import os
 import signal
 import socket
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Collection, Coroutine, Mapping
 from contextlib import suppress
 from threading import Thread
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -19,7 +19,7 @@ from uuid import uuid4
 
 from reconciler.drivers.grid import database, timing
 from reconciler.drivers.grid_database import Database, Timing, driver, fault
-from reconciler.drivers.grid_questions import QUEUE, TASK, failure, reply, report, time_limit
+from reconciler.drivers.grid_questions import QUEUE, TASK, failure, reply, report, subjects, time_limit
 from reconciler.drivers.grid_stalled import retry_stalled
 from reconciler.model.diagnostics import Invalid
 from reconciler.ports import Driver, DriverFor
@@ -86,6 +86,8 @@ class Agent:
         self._connection: AsyncConnection[TupleRow] | None = None
         self._connecting = asyncio.Lock()
         self._worker: Worker | None = None
+        self._working: dict[str, asyncio.Future[bytes]] = {}
+        """What the drivers are doing, by the component's address."""
         self._ending = asyncio.Event()
         self._broken = asyncio.Event()
 
@@ -204,21 +206,33 @@ class Agent:
             self._say(f"{line}{fate}")
 
     async def _reply(self, name: str, what: str, body: bytes, refusal: str) -> bytes:
-        """Asks the driver in a thread of its own; one that passes its time is left alone."""
-        loop = asyncio.get_running_loop()
-        ended: asyncio.Future[bytes] = loop.create_future()
-
-        def ask() -> None:
-            answer = reply(lambda: self._driver(name), what, body, refusal)
-            with suppress(RuntimeError):  # the loop is closed
-                loop.call_soon_threadsafe(_end, ended, answer)
-
-        Thread(target=ask, daemon=True).start()
+        """Asks the driver in a thread of its own. One that passes its time is left alone, but nothing else is done to
+        its components before it ends."""
         limit = time_limit(what, body)
+        addresses = subjects(what, body)
         try:
-            return await asyncio.wait_for(ended, limit)
+            async with asyncio.timeout(limit):
+                for before in [self._working[address] for address in addresses if address in self._working]:
+                    await asyncio.shield(before)
+                return await asyncio.shield(
+                    self._ask(addresses, lambda: reply(lambda: self._driver(name), what, body, refusal))
+                )
         except TimeoutError:
             return failure(f"it did not end within {limit:g} s on {self._post.node}")
+
+    def _ask(self, addresses: Collection[str], call: Callable[[], bytes]) -> asyncio.Future[bytes]:
+        loop = asyncio.get_running_loop()
+        ended: asyncio.Future[bytes] = loop.create_future()
+        ended.add_done_callback(lambda _: [self._working.pop(address) for address in addresses])
+        self._working |= dict.fromkeys(addresses, ended)
+
+        def ask() -> None:
+            answer = call()
+            with suppress(RuntimeError):  # the loop is closed
+                loop.call_soon_threadsafe(ended.set_result, answer)
+
+        Thread(target=ask, daemon=True).start()
+        return ended
 
     def _driver(self, name: str) -> Driver:
         try:
@@ -259,11 +273,6 @@ def _pool(check: object, **options: Any) -> AsyncConnectionPool:
 async def _commit_at_once(connection: AsyncConnection[TupleRow]) -> None:
     """All that the queue does is one statement each."""
     await connection.set_autocommit(True)
-
-
-def _end(ended: asyncio.Future[bytes], answer: bytes) -> None:
-    if not ended.done():
-        ended.set_result(answer)
 
 
 def _lost() -> tuple[type[Exception], ...]:

@@ -74,6 +74,11 @@ def time_limit(what: str, body: bytes) -> float | None:
     return limit + min(limit * _GRACE, _MOST_GRACE) if limit else None
 
 
+def subjects(what: str, body: bytes) -> set[str]:
+    """The addresses of the components that something is done to."""
+    return {row["address"] for row in orjson.loads(body)} if what == EXECUTE else set()
+
+
 def reply(driver_for: Callable[[], Driver], what: str, body: bytes, refusal: str) -> bytes:
     """What the driver answers, on the node. `refusal` says why the node takes no new work, "" where it does. Never
     raises."""
