@@ -17,7 +17,7 @@ from reconciler.model.settings import Guards, Settings
 
 SETTINGS_SCHEMA = "settings.schema.json"
 
-_KEYS = ("registry", "schemas", "state", "output", "parallelism")
+_KEYS = ("registry", "schemas", "state", "output", "parallelism", "watch")
 _GUARDS = {"maxDeletes": "max_deletes", "maxDeletePercent": "max_delete_percent"}
 _DATABASE = re.compile(r"(postgres(?:ql)?://).*", re.DOTALL)
 _PASSWORDS = {"password", "sslpassword"}

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 
 class Guards(NamedTuple):
@@ -22,3 +23,5 @@ class Settings(NamedTuple):
     output: str = ".ureg/out"
     parallelism: int = 10
     guards: Guards = Guards()
+    watch: Mapping[str, Any] = {}
+    """What the daemon is told, as it stands in the file: sound by the schema. Each part of it reads its own."""

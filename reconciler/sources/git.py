@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import subprocess
+import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
-from threading import Timer
+from threading import Event, Timer
 from types import TracebackType
-from typing import IO, cast
+from typing import IO, NamedTuple, cast
 
 from reconciler.model.diagnostics import Diagnostic, Invalid
 
@@ -56,6 +59,10 @@ class GitError(Invalid):
     def __init__(self, summary: str, words: str = "", hint: str = "") -> None:
         super().__init__(Diagnostic(code="git-failed", summary=summary, detail=words.strip(), hint=hint))
         self.words = words.strip()
+
+
+class Late(GitError):
+    """git did not end in time, or before it was told to."""
 
 
 class TooMuch(Exception):
@@ -146,6 +153,84 @@ def run_git(
     """The output of `git ARGS` in `root`, which reads `data`. Raises GitError."""
     with start(root, *args, settings=settings, data=data) as process:
         return process.wait(timeout=timeout)
+
+
+class Reach(NamedTuple):
+    """How far a git may go that speaks to another repository: the one protocol, how many seconds, and the most bytes
+    that any file it writes may have. `environment` and `settings` are for this one call."""
+
+    protocol: str
+    timeout: float
+    most_bytes: int
+    environment: Mapping[str, str]
+    settings: Mapping[str, str]
+
+
+_LIMITED = 'ulimit -f "$1"; ulimit -v "$2"; shift 2; exec "$@"'
+_MOST_MEMORY = 4 << 20
+"""In KiB, of each process. A few bytes of a pack can unfold to gigabytes."""
+
+_MOST_WORDS = 1 << 16
+_SHORTEST_WAIT, _LONGEST_WAIT = 0.001, 0.05
+"""Seconds between two looks at a git that runs: short ones find soon what ends soon."""
+
+
+def reach_out(folder: Path, *args: str, reach: Reach, stop: Event | None = None) -> bytes:
+    """The output of a `git ARGS` in `folder` that speaks to another repository, which may be hostile. Whatever it
+    started has ended with it. Raises GitError, also once `stop` is set meanwhile."""
+    from tempfile import TemporaryFile
+
+    options = [part for setting in _SAFE for part in ("-c", setting)]
+    limits = ("/bin/sh", "-c", _LIMITED, "git", str(reach.most_bytes >> 9), str(_MOST_MEMORY))
+    # What the other side says goes to files, which the limit holds for, and not through memory.
+    with TemporaryFile() as output, TemporaryFile() as errors:
+        running = subprocess.Popen(
+            [*limits, "git", *options, *args],
+            cwd=folder,
+            env=_outward(folder, reach),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=errors,
+            start_new_session=True,
+        )
+        try:
+            code = _ended(running, reach.timeout, stop or Event())
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(running.pid, signal.SIGKILL)
+            running.wait()
+        if code is None:
+            raise Late(f"git {args[0]} did not end within {reach.timeout:g} s")
+        if code:
+            words = _start_of(errors).decode("utf-8", "backslashreplace")
+            raise GitError(f"git {args[0]} failed", words)
+        return _start_of(output)
+
+
+def _ended(running: subprocess.Popen[bytes], timeout: float, stop: Event) -> int | None:
+    """The exit code; None where it still runs after `timeout` seconds, or when `stop` is set."""
+    begun = time.monotonic()
+    while (code := running.poll()) is None:
+        passed = time.monotonic() - begun
+        if passed >= timeout or stop.wait(min(max(passed / 10, _SHORTEST_WAIT), _LONGEST_WAIT)):
+            return None
+    return code
+
+
+def _outward(folder: Path, reach: Reach) -> dict[str, str]:
+    return _environment(reach.settings) | {
+        "GIT_ALLOW_PROTOCOL": reach.protocol,
+        "GIT_PROTOCOL_FROM_USER": "0",
+        "GIT_ASKPASS": "false",
+        # No repository around `folder` has a say.
+        "GIT_CEILING_DIRECTORIES": str(folder.parent),
+        **reach.environment,
+    }
+
+
+def _start_of(file: IO[bytes]) -> bytes:
+    file.seek(0)
+    return file.read(_MOST_WORDS)
 
 
 def is_repository(root: Path) -> bool:
