@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from functools import cache, partial
 from hashlib import blake2b
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from reconciler import __version__
 from reconciler.compiler.kinds import load_catalogue
@@ -26,8 +26,14 @@ from reconciler.sources.worktree import WorkTree
 if TYPE_CHECKING:
     from reconciler.drivers.flagd import Feature
     from reconciler.drivers.grid_agent import Agent
+    from reconciler.drivers.secrets import Secrets
     from reconciler.drivers.targeting import Evaluation
+    from reconciler.sources.branch import Branch
     from reconciler.sources.subregistry import SubRegistries
+    from reconciler.state.election import PostgresElection
+    from reconciler.state.file_election import FileElection
+
+    Election: TypeAlias = PostgresElection | FileElection
 
 SETTINGS_FILE = "ureg.yaml"
 SETTINGS_SCHEMA = "settings.schema.json"
@@ -35,8 +41,10 @@ _SCHEMA_FILES = "*.schema.json"
 _BACKUPS = ".ureg/backups"
 """Where the backups of a state in PostgreSQL are kept; those of a SQLite file are beside it."""
 
-_GIT, _MIRRORS = "git", "registries"
-"""The driver of sub-registries, and the folder in the user's cache for what is kept of them."""
+_GIT = "git"
+"""The driver of sub-registries."""
+_BRANCHES, _MIRRORS = "branches", "registries"
+"""The folders in the user's cache for what is kept of watched branches, and of sub-registries."""
 _POSTGRES = ("postgresql://", "postgres://")
 _GRID = "grid"
 """The driver of nodes, and what is added to the name of the state's schema for theirs."""
@@ -111,18 +119,53 @@ def reopened(registry: Registry) -> Registry:
     return registry._replace(settings=settings, catalogue=catalogue, source=parent)
 
 
-def at_commit(registry: Registry, commit: str) -> Registry:
-    """`registry` as it is in `commit` (a full id); its state and its drivers stay, and what its sub-registries may.
-    Raises Invalid."""
+def with_kept_cache(registry: Registry) -> Registry:
+    """`registry` with what it compiles kept in memory too."""
+    from reconciler.sources.kept_cache import KeptCache
+
+    return registry._replace(cache=KeptCache(registry.cache))
+
+
+def at_commit(registry: Registry, commit: str, repository: Path | None = None, follow: bool = False) -> Registry:
+    """`registry` as it is in `commit` (a full id); its state and its drivers stay, and what its sub-registries may. The
+    commit is in `repository`, by default in the registry's own. With `follow` what it compiles is kept, as for the work
+    tree. Raises Invalid."""
     from reconciler.sources.compile_cache import ReadOnlyCache
     from reconciler.sources.gittree import GitTree
 
-    source = GitTree(registry.root, commit)
-    known = ReadOnlyCache(registry.cache)
+    source = GitTree(repository or registry.root, commit)
+    known = registry.cache if follow else ReadOnlyCache(registry.cache)
     settings = registry.override(_settings(source, known))
     own = [file.path for file in source.snapshot([f"{settings.schemas}/{_SCHEMA_FILES}"]).files]
     parent = ParentSource(source, partial(registry.children, registry.settings))
     return registry._replace(settings=settings, catalogue=_catalogue(source, own, known), source=parent, cache=known)
+
+
+def open_branch(registry: Registry, name: str, remote: str, environment: Mapping[str, str]) -> Branch:
+    """The branch `name` of `remote` (a remote's name, a url or a folder), which is mirrored in the user's cache; of the
+    registry's own repository where that is "". Raises Invalid."""
+    from reconciler.compiler.kinds import duration
+    from reconciler.sources.branch import Branch, MirroredBranch, open_remote, prefix_of
+
+    if not remote:
+        return Branch(registry.root, name)
+    fetch = dict(registry.settings.watch.get("fetch", {}))
+    fetch |= {"timeout": duration(fetch["timeout"])} if "timeout" in fetch else {}
+    found = open_remote(registry.root, remote, fetch)
+    mirror = blake2b(f"{found.url}\0{name}".encode(), digest_size=8).hexdigest()
+    folder = cache_folder(registry.root, environment) / _BRANCHES / mirror
+    return MirroredBranch(folder, prefix_of(registry.root), found, name)
+
+
+def open_signers(registry: Registry) -> Callable[[Path, str], str]:
+    """Tells why a commit in a repository does not count by the setting `watch.verify`; "" where it does. Raises
+    Invalid."""
+    options = registry.settings.watch.get("verify")
+    if not options:
+        return lambda repository, commit: ""
+    from reconciler.sources.signature import open_signers
+
+    return open_signers(options, registry.clock.now).refusal
 
 
 def resolve_commit(registry: Registry, text: str) -> str:
@@ -130,6 +173,16 @@ def resolve_commit(registry: Registry, text: str) -> str:
     from reconciler.sources import git
 
     return git.resolve_commit(registry.root, text)
+
+
+def is_part_of(registry: Registry, commit: str, other: str) -> bool:
+    """Whether `commit` is `other` or one that it builds on; both full ids. False too where one of them is not here."""
+    from reconciler.sources import git
+
+    try:
+        return not git.run_git(registry.root, "rev-list", "--max-count=1", commit, "--not", other)
+    except git.GitError:
+        return False
 
 
 def put_back(registry: Registry, then: Registry, commit: str, message: str) -> str | None:
@@ -177,6 +230,28 @@ def open_store(root: Path, place: str) -> StateStore:
     from reconciler.state.sqlite import SqliteStore
 
     return SqliteStore(root / place)
+
+
+def stand_for_election(registry: Registry, who: str, seconds: float) -> tuple[Registry, Election]:
+    """The election of the daemon that keeps `registry`, and `registry` for a daemon: with a state that it can write to
+    only while it leads. `who` names it, and a leader outlives its last sign of life by `seconds`."""
+    place = registry.settings.state
+    if place.startswith(_POSTGRES):
+        from reconciler.state import postgres
+
+        election = postgres.open_election(place, who, seconds)
+        store = postgres.open_led_store(place, registry.root / _BACKUPS, election)
+        return registry._replace(store=store), election
+    from reconciler.state.file_election import FileElection
+
+    return registry, FileElection(registry.root / place, who)
+
+
+def open_secrets(registry: Registry, environment: Mapping[str, str]) -> Secrets:
+    """Reads the secrets that the settings name, and keeps them out of texts."""
+    from reconciler.drivers.secrets import Secrets
+
+    return Secrets(registry.root, environment)
 
 
 def plan_key(environment: Mapping[str, str], make: bool = True) -> bytes | None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias
 
 if TYPE_CHECKING:  # every command loads this module, and hardly one needs all of these
     from reconciler.model.address import Address
+    from reconciler.model.daemon import CycleReport, Notice, Trigger
     from reconciler.model.event import Event
     from reconciler.model.history import Backup, Damage, Intent, Lock, LockInfo, PastEvent, PastRun, Run
     from reconciler.model.outcome import Health, Outcome, Transition
@@ -96,6 +97,37 @@ class Write(NamedTuple):
     error: str = ""
 
 
+class Note(NamedTuple):
+    """A small JSON document in the state. `version` counts its writes from 1."""
+
+    key: str
+    body: bytes
+    version: int
+
+
+class NoteMoved(StateError):
+    """Somebody else wrote the note meanwhile: read it again."""
+
+
+class Notes(Protocol):
+    """What the daemon and the commands share beside the records: suspensions, status, heals, notices told.
+
+    Needs no lock, also while somebody holds it, and never waits longer than for one transaction. Every method raises
+    StateError. Keys are `part/name` ("suspension/all", "status/sync"), by which part they belong to.
+    """
+
+    def get(self, key: str) -> Note | None:
+        """The note `key`. One row."""
+
+    def under(self, prefix: str) -> Sequence[Note]:
+        """All notes whose keys begin with `prefix`, by key. Cost follows what is returned."""
+
+    def put(self, key: str, body: bytes | None, version: int, event: tuple[str, str] | None = None) -> int:
+        """Writes `body`, or takes the note away where it is None, in one durable transaction. `version` is the one that
+        was read, 0 where there was none: raises NoteMoved where the note has another one by now. With `event` (verb,
+        text) the log tells of it. Creates the state where there is none. Returns the new version."""
+
+
 class StateWriter(Protocol):
     """The one writer of a state, while its lock is held.
 
@@ -125,6 +157,10 @@ class StateWriter(Protocol):
 
 class StateStore(Protocol):
     """The recorded state. Reading never waits for a writer. Every method raises StateError."""
+
+    @property
+    def notes(self) -> Notes:
+        """The notes that are kept beside the records."""
 
     def load(self) -> RecordedState:
         """The whole state; a state that does not exist yet has an empty lineage and the serial 0. A row that is not as
@@ -210,3 +246,31 @@ class Driver(Protocol):
 
 DriverFor = Callable[[str], Driver]
 """Opens the driver of a name, once. Raises Invalid for a name that no driver has."""
+
+
+class Feed(Protocol):
+    """Says when there is reason to look again: files changed, a branch moved, a hook was called.
+
+    It works in a thread of its own, raises nothing there, and tells of what is wrong by a trigger's `trouble`.
+    """
+
+    def start(self, tell: Callable[[Trigger], None]) -> None:
+        """Begins to watch and returns. What changes from then on is told: `tell` may be called from any thread and
+        returns at once. A feed of a branch first tells the commit that it finds."""
+
+    def stop(self) -> None:
+        """Ends what `start` began, within a second. May be called twice."""
+
+
+class Notifier(Protocol):
+    """Sends notices to people or machines."""
+
+    def tell(self, notice: Notice) -> None:
+        """Takes the notice and returns at once; it is sent, and sent again where that fails, later. Never raises."""
+
+    def close(self, timeout: float) -> None:
+        """Sends what still waits, for at most so many seconds."""
+
+
+Listen: TypeAlias = "Callable[[CycleReport], None]"
+"""Takes the report of each cycle, after its status is in the notes, and returns soon. Never raises."""

@@ -44,7 +44,7 @@ def run_plan(registry: Registry, view: View, made: Plan, operation: str, ask: As
             locking(registry, operation, ask.lock, ask.lock_timeout),
             registry.driver_for,
             registry.clock,
-            _unbroken(listen),
+            unbroken(listen),
             Control(registry.settings.parallelism, stop, ask.unsettled),
         )
     return exit_code(summary)
@@ -67,7 +67,7 @@ def progress(view: View, operation: str) -> AbstractContextManager[Emit]:
     return nullcontext(LineProgress(sys.stdout.write, view.style, operation))
 
 
-def _unbroken(listen: Emit) -> Emit:
+def unbroken(listen: Emit) -> Emit:
     """`listen`, which nobody may be reading any more: a closed pipe must not stop an apply."""
     closed: list[OSError] = []
 

@@ -12,7 +12,7 @@ from reconciler.commands.view import View, on_registry
 from reconciler.engine.desired import compile_desired
 from reconciler.engine.nodes import settle
 from reconciler.engine.state_edits import adopt
-from reconciler.model.diagnostics import Invalid
+from reconciler.model.diagnostics import Invalid, errors
 from reconciler.render.escape import escape
 
 
@@ -32,8 +32,9 @@ def command(view: View, registry: Registry, address: str, lock: bool, lock_timeo
     if compiled.desired is None:
         raise Invalid(*compiled.diagnostics)
     records = registry.store.load().records
-    settled = settle(compiled, records, registry.settings, registry.catalogue, registry.driver_for, look=False)
-    if settled.desired is None:
+    settings, catalogue = registry.settings, registry.catalogue
+    settled = settle(compiled.desired, compiled.texts, records, settings, catalogue, registry.driver_for, look=False)
+    if errors(settled.diagnostics):
         raise Invalid(*settled.diagnostics)
     run = new_run("import", compiled.desired.revision)
     record = adopt(settled.desired, address, run, registry.store, locking(registry, "import", lock, lock_timeout))

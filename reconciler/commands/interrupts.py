@@ -5,14 +5,11 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import Any, TypeAlias
 
 from reconciler.engine.executor import Stop
-
-Handler: TypeAlias = Callable[[int, FrameType | None], Any] | int | None
 
 _FIRST = "Interrupt received: waiting for what runs now to end. Interrupt again to stop at once.\n"
 _SECOND = "Stopped at once. What was running is noted in the state; the next plan goes on from there.\n"
@@ -26,10 +23,10 @@ def stop_on_interrupt() -> Iterator[Stop]:
 
     def handle(signum: int, frame: FrameType | None) -> None:
         received.append(signum)
-        start = "\r\x1b[K" if sys.stderr.isatty() else "\n"
-        os.write(sys.stderr.fileno(), (start + (_FIRST if len(received) == 1 else _SECOND)).encode())
         if len(received) > 1:
+            _say(_SECOND)
             os._exit(130)
+        say_that_it_ends()
 
     before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
@@ -37,12 +34,13 @@ def stop_on_interrupt() -> Iterator[Stop]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-        _hand_on(received, before)
 
 
-def _hand_on(received: list[int], handlers: Mapping[signal.Signals, Handler]) -> None:
-    """Tells the handler from before, if the program set one, what came meanwhile: `watch` is to end too."""
-    for number in received:
-        handler = handlers[signal.Signals(number)]
-        if callable(handler) and handler is not signal.default_int_handler:
-            handler(number, None)
+def say_that_it_ends() -> None:
+    """Tells that what runs now is waited for. May be called by a signal's handler."""
+    _say(_FIRST)
+
+
+def _say(text: str) -> None:
+    start = "\r\x1b[K" if sys.stderr.isatty() else "\n"
+    os.write(sys.stderr.fileno(), (start + text).encode())

@@ -1,34 +1,92 @@
-"""`ureg watch`: plans, or applies, whenever a file of the registry changes."""
+"""`ureg watch`: keeps the registry true to its files, or to a branch, for as long as it runs."""
 
 from __future__ import annotations
 
 import gc
 import os
-import signal
-from collections.abc import Mapping
-from contextlib import closing
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
-from threading import Event
-from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from reconciler.bootstrap import open_registry
-from reconciler.commands import options, planning
+from reconciler.bootstrap import (
+    Registry,
+    at_commit,
+    open_registry,
+    open_secrets,
+    reopened,
+    stand_for_election,
+    version,
+    with_kept_cache,
+)
+from reconciler.commands import options
 from reconciler.commands.apply import GUARDS
-from reconciler.commands.applying import Ask, run_plan
-from reconciler.commands.presence import refuse_nowhere
-from reconciler.commands.recovering import recover_first
+from reconciler.commands.locking import locking, new_run, who
+from reconciler.commands.presence import missing_manifests, refuse_nowhere
 from reconciler.commands.view import View, given_settings, make_view
-from reconciler.daemon.watch import watch
-from reconciler.engine.operations import Request
-from reconciler.model.plan import Options
-from reconciler.render.escape import escape
+from reconciler.commands.watching import Interruptible, audience, open_log, teller
+from reconciler.daemon import memory
+from reconciler.daemon.act import Rules
+from reconciler.daemon.desired import Open
+from reconciler.daemon.feeds import choice
+from reconciler.daemon.feeds.wake import WakeFeed
+from reconciler.daemon.lifetimes import read_lifetimes
+from reconciler.daemon.logs import Log
+from reconciler.daemon.loop import Loop
+from reconciler.daemon.notify import targets
+from reconciler.daemon.outlets import Outlets, open_metrics, open_outlets
+from reconciler.daemon.reconcile import Reconciler
+from reconciler.daemon.service import Service
+from reconciler.daemon.trace import TracedCycles, open_tracer, traced
+from reconciler.model.daemon import SyncMode, Trigger
+from reconciler.model.diagnostics import Diagnostic, Invalid
+from reconciler.ports import Feed
+
+if TYPE_CHECKING:
+    from reconciler.daemon.http import Routes
+
+_MODES = [mode.value for mode in SyncMode]
+_LAST_PORT = 65535
+_LAST_NOTICES = 5.0
+"""Seconds that notices get to be sent at the end."""
+
+
+class Wanted(NamedTuple):
+    """The flags of the command line that are no settings of the registry."""
+
+    auto_approve: bool
+    mode: str | None
+    branch: str | None
+    remote: str | None
+    interval: float | None
+    listen: tuple[str, int] | None
+    debounce: float
+    override_guard: tuple[str, ...]
+    lock: bool
+    lock_timeout: float
+
+
+class _Place(click.ParamType[tuple[str, int]]):
+    name = "place"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, int]:
+        host, _, port = str(value).rpartition(":")
+        if not host or not port.isascii() or not port.isdecimal() or int(port) > _LAST_PORT:
+            self.fail(f"{value!r} is no place to listen at (like 127.0.0.1:9464)", param, ctx)
+        return host.strip("[]"), int(port)
 
 
 @click.command("watch", cls=options.Command)
 @options.flag("auto-approve", "Apply each plan, instead of only showing it.")
+@options.option("mode", "What is done by itself, instead of what the settings say.", type=click.Choice(_MODES))
+@options.option("branch", "Watch a branch instead of the working tree.", metavar="NAME")
+@options.option("remote", "The repository that the branch is in.", metavar="NAME|URL|FOLDER")
+@options.option(
+    "interval", "How often to look for drift and at the branch.", type=options.Duration(), metavar="DURATION"
+)
+@options.option("listen", "Serve /healthz, /readyz, /metrics and the hook here.", type=_Place(), metavar="HOST:PORT")
 @options.flag("json", "Write machine-readable messages, one object a line.")
 @options.option(
     "debounce", "How long files must be quiet first.", type=options.Duration(), default="0.1s", metavar="DURATION"
@@ -37,62 +95,118 @@ from reconciler.render.escape import escape
 @options.locking
 @options.output
 @options.settings
-def command(
-    auto_approve: bool,
-    json: bool,
-    debounce: float,
-    override_guard: tuple[str, ...],
-    lock: bool,
-    lock_timeout: float,
-    no_color: bool,
-    compact_warnings: bool,
-    **flags: Any,
-) -> None:
+def command(json: bool, no_color: bool, compact_warnings: bool, **flags: Any) -> int:
     """Plan, or with -auto-approve apply, whenever a manifest, a schema or the settings change.
 
-    Bad input is reported and waited out: the next change is looked at as if nothing had happened.
+    Bad input is reported and waited out: what was in force before stays so, and the next change is looked at as if
+    nothing had happened. A component that fails is tried again by itself, and keeps no other one waiting.
     """
     view = make_view(json, not no_color, compact_warnings)
     given = given_settings(flags)
-    ask = Ask(lock, lock_timeout, override_guard)
-
     gc.enable()
-
-    def cycle(changed: tuple[str, ...]) -> None:
-        if view.stream is None:
-            view.write(view.style.dim(_headline(changed)))
-        view.guard(lambda: _reconcile(view, given, ask, auto_approve))
-
-    watch(Path.cwd(), cycle, debounce, _until_signal())
+    return view.guard(lambda: _run(view, given, Wanted(**flags)))
 
 
-def _headline(changed: tuple[str, ...]) -> str:
-    if not changed:
-        return "Watching. Ctrl-C ends it."
-    more = f" and {len(changed) - 1} more" if len(changed) > 1 else ""
-    return f"\n{escape(changed[0])}{more} changed."
+def _run(view: View, given: Mapping[str, str], wanted: Wanted) -> None:
+    mode = _mode(wanted)
+    registry = with_kept_cache(open_registry(Path.cwd(), given, os.environ))
+    refuse_nowhere(registry)
+    view.report(missing_manifests(registry))
+    lifetimes = read_lifetimes(registry.settings.watch)
+    registry, election = stand_for_election(registry, who(), lifetimes.lease)
+    service = Service(election, lifetimes, os.environ)
+    secrets = open_secrets(registry, os.environ)
+    log = open_log(view, registry.clock.now, secrets.redact)
+    watched = _choose(registry, wanted, secrets.read, log)
+    with ExitStack() as ends:
+        tracer = open_tracer(os.environ, version())
+        ends.callback(tracer.close)
+        outlets = _outlets(registry, wanted, secrets.read, log)
+        ends.callback(outlets.close, _LAST_NOTICES)
+        rules = _rules(registry, wanted, watched.title, mode)
+        follows = watched.repository is not None
+        cycles = Reconciler(registry, _opener(registry, watched), rules, traced(audience(view), tracer), follows)
+        listeners = [teller(view), service.heard, *outlets.listeners]
+        clock, turns = registry.clock, TracedCycles(cycles, tracer)
+        loop = Loop(turns, clock, listeners, service.leads, service.expect, lifetimes.stall)
+        outlets.show(loop.waiting)
+        _listen(wanted, {**service.routes(), **watched.routes, **outlets.routes}, log, ends)
+        with service.around(Interruptible(loop)):
+            _turn(loop, (watched.feed, WakeFeed(registry.root)), log)
 
 
-def _reconcile(view: View, given: Mapping[str, str], ask: Ask, auto_approve: bool) -> int:
-    registry = open_registry(Path.cwd(), given, os.environ)
-    with closing(registry.store):
-        refuse_nowhere(registry)
-        unsettled = recover_first(registry, view, ask.lock, ask.lock_timeout)
-        made = planning.make_and_show(registry, view, Request(Options()))
-        if made is None:
-            return 1
-        if not auto_approve or not made.applyable:
-            return 0
-        return run_plan(registry, view, made, "watch", ask._replace(unsettled=unsettled))
+def _turn(loop: Loop, feeds: Sequence[Feed], log: Log) -> None:
+    """Runs the loop while `feeds` tell it of what changes."""
+
+    def tell(trigger: Trigger) -> None:
+        log.triggered(trigger)
+        loop.tell(trigger)
+
+    try:
+        for feed in feeds:
+            feed.start(tell)
+        loop.run()
+    finally:
+        for feed in feeds:
+            feed.stop()
 
 
-def _until_signal() -> Event:
-    """An event that the first SIGINT or SIGTERM outside of an apply sets."""
-    stop = Event()
+def _mode(wanted: Wanted) -> SyncMode | None:
+    mode = SyncMode(wanted.mode) if wanted.mode else None
+    if mode not in {None, SyncMode.PLAN_ONLY} and not wanted.auto_approve:
+        hint = "Give it too: nothing is applied without."
+        raise Invalid(Diagnostic("flags", f"-mode={wanted.mode} needs -auto-approve", hint=hint))
+    return mode
 
-    def handle(signum: int, frame: FrameType | None) -> None:
-        stop.set()
 
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, handle)
-    return stop
+def _choose(registry: Registry, wanted: Wanted, read_secret: Callable[[str], str], log: Log) -> choice.Watched:
+    asked = choice.Asked(wanted.branch or "", wanted.remote or "", wanted.interval, wanted.debounce)
+    known = memory.recall(registry.store.notes).status
+    accepted = known.good.partition("+")[0] if known else ""
+    return choice.choose(registry, asked, choice.Around(os.environ, accepted, read_secret, log.info))
+
+
+def _opener(registry: Registry, watched: choice.Watched) -> Open:
+    """Opens the registry as it is in a commit, or as its files are for ""."""
+    follow = watched.repository is not None
+
+    def open_at(commit: str) -> Registry:
+        return at_commit(registry, commit, watched.repository, follow) if commit else reopened(registry)
+
+    return open_at
+
+
+def _rules(registry: Registry, wanted: Wanted, source: str, mode: SyncMode | None) -> Rules:
+    return Rules(
+        source=source,
+        reporter=f"{who()} (process {os.getpid()})",
+        approved=wanted.auto_approve,
+        mode=mode,
+        interval=wanted.interval,
+        overridden=wanted.override_guard,
+        locking=lambda operation: locking(registry, operation, wanted.lock, wanted.lock_timeout),
+        new_run=new_run,
+    )
+
+
+def _outlets(registry: Registry, wanted: Wanted, read_secret: Callable[[str], str], log: Log) -> Outlets:
+    watch, clock = registry.settings.watch, registry.clock
+    around = targets.Around(registry.root.name, registry.root, os.environ, read_secret, clock.now)
+    metrics = open_metrics(watch, version()) if wanted.listen else None
+    return open_outlets(watch, registry.store.notes, around, log, metrics)
+
+
+def _listen(wanted: Wanted, routes: Routes, log: Log, ends: ExitStack) -> None:
+    if wanted.listen is None:
+        return
+    from reconciler.daemon.http import Listener
+
+    host, port = wanted.listen
+    try:
+        listener = Listener(host, port, routes, log.info)
+    except OSError as error:
+        place = f"{host}:{port}"
+        raise Invalid(Diagnostic("listen", f"Nothing can be served at {place}", f"{error.strerror}.")) from error
+    listener.start()
+    ends.callback(listener.stop)
+    log.info("listening", at=":".join(map(str, listener.address)))

@@ -17,7 +17,7 @@ from reconciler.model.settings import Guards, Settings
 
 SETTINGS_SCHEMA = "settings.schema.json"
 
-_KEYS = ("registry", "schemas", "state", "output", "runtime", "parallelism", "drivers")
+_KEYS = ("registry", "schemas", "state", "output", "runtime", "parallelism", "drivers", "watch")
 _GUARDS = {"maxDeletes": "max_deletes", "maxDeletePercent": "max_delete_percent"}
 _DATABASE = re.compile(r"(postgres(?:ql)?://).*", re.DOTALL)
 _PASSWORDS = {"password", "sslpassword"}
@@ -87,7 +87,11 @@ def _bare(location: Location) -> Location:
 
 def dump_settings(settings: Settings) -> str:
     """`settings` as `load_settings` reads them back, without judging them again."""
-    parts = {"guards": settings.guards._asdict(), "drivers": dict(settings.drivers)}
+    parts = {
+        "guards": settings.guards._asdict(),
+        "drivers": dict(settings.drivers),
+        "watch": dict(settings.watch),
+    }
     return orjson.dumps({**settings._asdict(), **parts}).decode()
 
 

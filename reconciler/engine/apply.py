@@ -26,7 +26,7 @@ def apply_plan(
 ) -> Summary:
     """Carries `plan` out. Raises Invalid where the state moved since it was made, Locked and StateError."""
     with store.write(locking.info, locking.timeout) as writer:
-        recorded = store.load()
+        recorded = store.survey()
         _refuse_stale(plan, Base(recorded.lineage, recorded.serial))
         _refuse_unsettled([intent for intent in store.pending() if intent.key not in control.unsettled])
         if plan.options.mode is Mode.REFRESH_ONLY:

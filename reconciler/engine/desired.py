@@ -28,12 +28,14 @@ class Reads(Protocol):
 
 
 class Compiled(NamedTuple):
-    """`desired` is None where `diagnostics` hold an error. `snapshot` is what was looked at, and `texts` reads it."""
+    """`desired` is None where `diagnostics` hold an error. `snapshot` is what was looked at, and `texts` reads it.
+    `pins` is as in Family."""
 
     desired: DesiredState | None
     diagnostics: Diagnostics
     snapshot: Snapshot
     texts: Reads
+    pins: str | None = None
 
 
 class Compilation(NamedTuple):
@@ -50,7 +52,7 @@ class Family(NamedTuple):
     """The resources of a registry and of its sub-registries, and what is wrong with getting at these.
 
     `broken` is as in Compilation. `lost` are the prefixes of those that could not be had, `pins` a text that tells the
-    commits of the others. `texts` reads the files of all.
+    commits of the others, None where there is no sub-registry. `texts` reads the files of all.
     """
 
     resources: list[Resource]
@@ -58,7 +60,7 @@ class Family(NamedTuple):
     findings: Diagnostics = ()
     broken: tuple[bytes, ...] = ()
     lost: tuple[str, ...] = ()
-    pins: str = ""
+    pins: str | None = None
 
 
 class _Fresh(NamedTuple):
@@ -117,10 +119,10 @@ def compile_source(source: Source, cache: CompileCache, catalogue: Catalogue, wa
 
 def _assemble(own: Compilation, family: Family, cache: CompileCache, catalogue: Catalogue) -> Compiled:
     revision, schemas = own.snapshot.revision, catalogue.digest
-    whole = f"{revision.tree} {schemas}{family.pins}"
+    whole = f"{revision.tree} {schemas}{family.pins or ''}"
     if not errors(family.findings) and _is_sound(whole, own, family, cache, catalogue):
         known = assemble_again(family.resources, revision, schemas)
-        return Compiled(known, family.findings, own.snapshot, family.texts)
+        return Compiled(known, family.findings, own.snapshot, family.texts, family.pins)
     from reconciler.engine.claims import check_across
 
     desired, across = assemble(family.resources, revision, schemas)
@@ -131,7 +133,8 @@ def _assemble(own: Compilation, family: Family, cache: CompileCache, catalogue: 
         cache.remember(whole, SOUND)
         cache.remember(_structure(family.resources, catalogue), SOUND)
     diagnostics = (*family.findings, *within)
-    return Compiled(None if errors(diagnostics) else desired, diagnostics, own.snapshot, family.texts)
+    desired_or_none = None if errors(diagnostics) else desired
+    return Compiled(desired_or_none, diagnostics, own.snapshot, family.texts, family.pins)
 
 
 def _is_sound(whole: str, own: Compilation, family: Family, cache: CompileCache, catalogue: Catalogue) -> bool:

@@ -45,8 +45,8 @@ def find_drift(
     if compiled.desired is None:
         return Found(None, 0, explain(compiled.diagnostics, store))
     records = store.load().records
-    settled = settle(compiled, records, settings, catalogue, driver_for, look=True)
-    desired = (settled.desired or compiled.desired).resources
+    settled = settle(compiled.desired, compiled.texts, records, settings, catalogue, driver_for, look=True)
+    desired = settled.desired.resources
     among = choose(words, desired.keys() | records.keys(), catalogue)
     visible = settled.visible
     looked = look({address: visible[address] for address in among if address in visible}, catalogue, driver_for)

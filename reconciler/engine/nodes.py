@@ -10,9 +10,9 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, NamedTuple
 
 from reconciler.compiler.kinds import hosts, node_field
-from reconciler.engine.desired import Compiled, locate_in
+from reconciler.engine.desired import Reads, locate_in
 from reconciler.model.address import Address
-from reconciler.model.diagnostics import Diagnostic, Diagnostics, Severity, errors
+from reconciler.model.diagnostics import Diagnostic, Diagnostics, Severity
 from reconciler.model.kind import Catalogue
 from reconciler.model.record import Record
 from reconciler.model.resource import DesiredState, Reference, Resource
@@ -27,32 +27,32 @@ _AT_ONCE = 8
 
 
 class Settled(NamedTuple):
-    """`desired` has a node in each manifest that left it open; None where `diagnostics` hold an error. `visible` are
-    the records of which the world can be seen."""
+    """`desired` has a node in each manifest that left it open, but for those of which `diagnostics` hold an error.
+    `visible` are the records of which the world can be seen."""
 
-    desired: DesiredState | None
+    desired: DesiredState
     visible: Mapping[Address, Record]
     diagnostics: Diagnostics
 
 
 def settle(
-    compiled: Compiled,
+    desired: DesiredState,
+    texts: Reads,
     records: Mapping[Address, Record],
     settings: Settings,
     catalogue: Catalogue,
     driver_for: DriverFor,
     look: bool,
 ) -> Settled:
-    """Puts what `compiled` asks for on nodes. With `look` the recorded nodes are asked how they are: from one that
-    cannot work, what gives labels moves, and what is on it counts as it is recorded."""
-    desired = compiled.desired
-    if desired is None or not _in_use(desired.resources, records, catalogue):
+    """Puts what is `desired` on nodes; `texts` reads its files. With `look` the recorded nodes are asked how they are:
+    from one that cannot work, what gives labels moves, and what is on it counts as it is recorded."""
+    if not _in_use(desired.resources, records, catalogue):
         return Settled(desired, records, ())
     rules = rules_of(catalogue, settings.state)
     unfit = _unfit_nodes(records, rules, catalogue, driver_for) if look else {}
     placed, problems = _placed(desired, records, rules, unfit)
     visible, warnings = _within_reach(records, rules, unfit)
-    return Settled(placed, visible, (*locate_in(problems, compiled.texts), *warnings))
+    return Settled(placed, visible, (*locate_in(problems, texts), *warnings))
 
 
 def rules_of(catalogue: Catalogue, state: str) -> Rules:
@@ -106,12 +106,10 @@ def _unfit_nodes(
 
 def _placed(
     desired: DesiredState, records: Mapping[Address, Record], rules: Rules, unfit: Iterable[Address]
-) -> tuple[DesiredState | None, Diagnostics]:
+) -> tuple[DesiredState, Diagnostics]:
     from reconciler.planner.place import place
 
     placed = place(desired.resources, records, rules, frozenset(unfit))
-    if errors(placed.diagnostics):
-        return None, placed.diagnostics
     put = {
         address: _put_on(desired.resources[address], rules.fields[desired.resources[address].kind], node)
         for address, node in placed.nodes.items()

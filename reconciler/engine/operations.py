@@ -7,7 +7,7 @@ from typing import NamedTuple
 from reconciler.engine.desired import compile_desired
 from reconciler.engine.nodes import settle
 from reconciler.engine.planning import explain, observe
-from reconciler.model.diagnostics import Diagnostics
+from reconciler.model.diagnostics import Diagnostics, errors
 from reconciler.model.kind import Catalogue
 from reconciler.model.plan import Mode, Options, Plan
 from reconciler.model.record import RecordedState
@@ -48,16 +48,16 @@ def plan(
     compiled = compile_desired(source, cache, catalogue, settings.registry, look=request.refresh)
     if compiled.desired is None:
         return Planned(None, explain(compiled.diagnostics, store))
-    asked = compiled.desired
+    asked, texts = compiled.desired, compiled.texts
 
     def against(recorded: RecordedState) -> Planned:
-        settled = settle(compiled, recorded.records, settings, catalogue, driver_for, request.refresh)
+        settled = settle(asked, texts, recorded.records, settings, catalogue, driver_for, request.refresh)
         told = (*compiled.diagnostics, *settled.diagnostics)
-        if settled.desired is None and request.options.mode is Mode.NORMAL:
+        if errors(settled.diagnostics) and request.options.mode is Mode.NORMAL:
             return Planned(None, told)
         seen = observe(settled.visible, catalogue, driver_for) if request.refresh else ()
-        desired, limits, now = settled.desired or asked, settings.guards, clock.now()
-        made, found = build(desired, recorded, seen, catalogue, request.options, limits, now, request.whole)
+        limits, now = settings.guards, clock.now()
+        made, found = build(settled.desired, recorded, seen, catalogue, request.options, limits, now, request.whole)
         return Planned(made, (*told, *found))
 
     try:

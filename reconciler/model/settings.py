@@ -27,3 +27,5 @@ class Settings(NamedTuple):
     parallelism: int = 10
     guards: Guards = Guards()
     drivers: Mapping[str, Mapping[str, Any]] = MappingProxyType({})
+    watch: Mapping[str, Any] = MappingProxyType({})
+    """What the daemon is told, as it stands in the file: sound by the schema. Each part of it reads its own."""

@@ -9,10 +9,11 @@ import os
 import re
 import signal
 import subprocess
+import time
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from threading import Timer
+from threading import Event, Timer
 from types import TracebackType
 from typing import IO, NamedTuple, cast
 
@@ -65,6 +66,10 @@ class GitMissing(GitError):
 
     def __init__(self, words: str = "") -> None:
         super().__init__("git cannot be run", words, "Install git, or put it on PATH.")
+
+
+class Late(GitError):
+    """git did not end in time, or before it was told to."""
 
 
 class TooMuch(Exception):
@@ -175,11 +180,13 @@ _MOST_MEMORY = 4 << 20
 """In KiB, of each process. A few bytes of a pack can unfold to gigabytes."""
 
 _MOST_WORDS = 1 << 16
+_SHORTEST_WAIT, _LONGEST_WAIT = 0.001, 0.05
+"""Seconds between two looks at a git that runs: short ones find soon what ends soon."""
 
 
-def reach_out(folder: Path, *args: str, reach: Reach) -> bytes:
+def reach_out(folder: Path, *args: str, reach: Reach, stop: Event | None = None) -> bytes:
     """The output of a `git ARGS` in `folder` that speaks to another repository, which may be hostile. Whatever it
-    started has ended with it. Raises GitError."""
+    started has ended with it. Raises GitError, also once `stop` is set meanwhile."""
     from tempfile import TemporaryFile
 
     options = [part for setting in _SAFE for part in ("-c", setting)]
@@ -196,17 +203,27 @@ def reach_out(folder: Path, *args: str, reach: Reach) -> bytes:
             start_new_session=True,
         )
         try:
-            code = running.wait(reach.timeout)
-        except subprocess.TimeoutExpired:
-            raise GitError(f"git {args[0]} did not end within {reach.timeout:g} s") from None
+            code = _ended(running, reach.timeout, stop or Event())
         finally:
             with suppress(ProcessLookupError):
                 os.killpg(running.pid, signal.SIGKILL)
             running.wait()
+        if code is None:
+            raise Late(f"git {args[0]} did not end within {reach.timeout:g} s")
         if code:
             words = _start_of(errors).decode("utf-8", "backslashreplace")
             raise GitError(f"git {args[0]} failed", words)
         return _start_of(output)
+
+
+def _ended(running: subprocess.Popen[bytes], timeout: float, stop: Event) -> int | None:
+    """The exit code; None where it still runs after `timeout` seconds, or when `stop` is set."""
+    begun = time.monotonic()
+    while (code := running.poll()) is None:
+        passed = time.monotonic() - begun
+        if passed >= timeout or stop.wait(min(max(passed / 10, _SHORTEST_WAIT), _LONGEST_WAIT)):
+            return None
+    return code
 
 
 def _outward(folder: Path, reach: Reach) -> dict[str, str]:

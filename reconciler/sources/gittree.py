@@ -42,17 +42,23 @@ class GitTree:
         self._commit = commit
         self._ids: dict[str, str] = {}
         self._refusals: dict[str, str] = {}
+        self._last: tuple[tuple[str, ...], Snapshot] | None = None
+        """The patterns of the last snapshot, and what it was: a commit never changes."""
 
     def begin(self, patterns: Sequence[str]) -> Callable[[], Snapshot]:
+        wanted = tuple(patterns)
+        if self._last and self._last[0] == wanted:
+            known = self._last[1]
+            return lambda: known
         globs = Globs(patterns)
         folders = [] if "" in globs.roots else globs.roots
         listing = git.start(self._root, "ls-tree", "-r", "-z", self._commit, *_literal(folders))
-        return lambda: self._end(globs, listing)
+        return lambda: self._end(wanted, globs, listing)
 
     def snapshot(self, patterns: Sequence[str]) -> Snapshot:
         return self.begin(patterns)()
 
-    def _end(self, globs: Globs, listing: git.Process) -> Snapshot:
+    def _end(self, patterns: tuple[str, ...], globs: Globs, listing: git.Process) -> Snapshot:
         found = Findings(globs, self._commit)
         links = []
         for entry in _entries(listing):
@@ -68,7 +74,9 @@ class GitTree:
             found.refuse(path, LINK)
         found.refuse_unprintable()
         self._ids, self._refusals = found.ids, found.refusals
-        return found.snapshot()
+        snapshot = found.snapshot()
+        self._last = patterns, snapshot
+        return snapshot
 
     def read(self, paths: Sequence[str]) -> Mapping[str, bytes]:
         self._look_up([path for path in paths if path not in self._ids])

@@ -64,10 +64,12 @@ class Holder(NamedTuple):
 
 
 class Hold(NamedTuple):
-    """The lock as this process took it: its id and the fencing term."""
+    """The lock as this process took it: its id and the fencing term. `leader` is the term in which it leads all
+    daemons, 0 where it is none of several."""
 
     id: str
     term: int
+    leader: int = 0
 
 
 def now(connection: Connection) -> str:
@@ -99,14 +101,18 @@ def check(connection: Connection, mine: Hold, meta: Meta, place: str) -> None:
         raise StateError(
             f"The lock of {place} was lost to {other or 'someone who forced it open'}. Nothing more is written."
         )
+    _check_leader(connection, mine.leader, place)
 
 
-def acquire(connector: Connector, connection: Connection, info: LockInfo, timeout: float, lease: float) -> Hold:
-    """Takes the lock for `info`, waiting at most `timeout` seconds. Raises Locked."""
+def acquire(
+    connector: Connector, connection: Connection, info: LockInfo, timeout: float, lease: float, leader: int = 0
+) -> Hold:
+    """Takes the lock for `info`, waiting at most `timeout` seconds. Raises Locked, and StateError where `leader` is the
+    term of a daemon that no longer leads."""
     deadline = time.monotonic() + timeout
     while True:
         with in_words(connector):
-            taken = _try(connection, info, lease)
+            taken = _try(connector, connection, info, lease, leader)
         if isinstance(taken, Hold):
             return taken
         left = deadline - time.monotonic()
@@ -134,6 +140,16 @@ def release(connection: Connection, mine: Hold) -> None:
         connection.execute("release_lock", (mine.id, mine.term))
 
 
+def take_from(connection: Connection, pid: int, started: str) -> None:
+    """Breaks the lock if this process holds it: the leader of the daemons, which leads no more."""
+    with connection.writing():
+        meta = load_meta(connection, "hold_meta")
+        other = holder(connection)
+        if other and (other.pid, other.started) == (pid, started):
+            connection.execute("release_lock", (other.id, other.term))
+            save_meta(connection, _note(connection, meta, "takeover", other))
+
+
 def force(connection: Connection, lock_id: str) -> bool:
     """Takes the lock with this id from its holder; False where there is none."""
     with connection.writing():
@@ -146,7 +162,7 @@ def force(connection: Connection, lock_id: str) -> bool:
     return True
 
 
-def _try(connection: Connection, info: LockInfo, lease: float) -> Hold | Lock:
+def _try(connector: Connector, connection: Connection, info: LockInfo, lease: float, leader: int) -> Hold | Lock:
     """Takes the lock, or tells who has it. Looks first, so that those who wait do not disturb who works."""
     with connection.reading():
         other = holder(connection)
@@ -154,6 +170,7 @@ def _try(connection: Connection, info: LockInfo, lease: float) -> Hold | Lock:
             return other.lock
     with connection.writing():
         meta = load_meta(connection, "hold_meta")
+        _check_leader(connection, leader, connector.place)
         other = holder(connection)
         if other and not _is_over(connection, other):
             return other.lock
@@ -162,7 +179,12 @@ def _try(connection: Connection, info: LockInfo, lease: float) -> Hold | Lock:
         term = meta.term + 1
         connection.execute("take_lock", (*info, machine.started(info.pid), term, lease))
         save_meta(connection, meta._replace(term=term))
-    return Hold(info.id, term)
+    return Hold(info.id, term, leader)
+
+
+def _check_leader(connection: Connection, term: int, place: str) -> None:
+    if term and (connection.one("leader_term") or (0,))[0] != term:
+        raise StateError(f"This daemon no longer leads those of {place}. Nothing more is written.")
 
 
 def _note(connection: Connection, meta: Meta, verb: str, other: Holder) -> Meta:

@@ -16,6 +16,15 @@ def boot_id() -> str:
     return ""
 
 
+@cache
+def process_space() -> str:
+    """Names the set of processes that this one belongs to, whose numbers mean the same: this boot of this machine, and
+    the container, if there is one; "" where the system does not tell."""
+    with suppress(OSError):
+        return boot_id() and f"{boot_id()}/{Path('/proc/self/ns/pid').readlink()}"
+    return ""
+
+
 def started(pid: int) -> str:
     """When the process `pid` started: the boot and the kernel's count since, `BOOT/TICKS`. Either may be unknown."""
     return f"{boot_id()}/{_ticks(pid)}"

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from reconciler.ports import StateError
 from reconciler.state import lease
+from reconciler.state.election import PostgresElection
 from reconciler.state.postgres_connection import VERSION, Home, PostgresConnection
 from reconciler.state.postgres_url import Target, place, target
 from reconciler.state.postgres_words import is_momentary, newer, sentence
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from reconciler.state.postgres_connection import Raw
 
 _OLDEST = 13
+_IDLE = 10.0
 _PATIENCE = 5.0
 _PAUSE = 0.1
 """Seconds for which a server that takes no connection just now is asked again, and between two tries."""
@@ -50,12 +52,25 @@ def open_store(url: str, backups: Path, seconds: float = lease.LEASE) -> SqlStor
     return SqlStore(PostgresConnector(url, seconds), backups, seconds)
 
 
-class PostgresConnector:
-    """Satisfies connection.Connector. A write whose connection breaks is tried again for `patience` seconds."""
+def open_election(url: str, who: str, seconds: float) -> PostgresElection:
+    """The election of the daemon that leads all those of the state at `url`. `who` names this one, and `seconds` is how
+    long a leader outlives its last sign of life. Nothing is opened yet."""
+    return PostgresElection(PostgresConnector(url, idle=seconds), who, seconds)
 
-    def __init__(self, url: str, patience: float = lease.LEASE) -> None:
+
+def open_led_store(url: str, backups: Path, election: PostgresElection) -> SqlStore:
+    """The state at `url` for a daemon, which writes to it only while it leads. Nothing is opened yet."""
+    return SqlStore(PostgresConnector(url, idle=election.lease), backups, leader=lambda: election.term)
+
+
+class PostgresConnector:
+    """Satisfies connection.Connector. A write whose connection breaks is tried again for `patience` seconds; one that
+    falls asleep in the middle is undone after `idle` seconds, since others wait for it."""
+
+    def __init__(self, url: str, patience: float = lease.LEASE, idle: float = _IDLE) -> None:
         self._url = url
         self._patience = patience
+        self._idle = idle
 
     @property
     def place(self) -> str:
@@ -70,7 +85,8 @@ class PostgresConnector:
                 raw.close()
                 raise
             if found:
-                return PostgresConnection(raw, Home(self._connect, self._target.schema, self.place, self._patience))
+                home = Home(self._connect, self.schema, self.place, self._patience, self._idle)
+                return PostgresConnection(raw, home)
             raw.close()
         return None
 
@@ -107,6 +123,14 @@ class PostgresConnector:
         return f"the schema {other}"
 
     @property
+    def schema(self) -> str:
+        return self._target.schema
+
+    def connect_for(self, seconds: float) -> Raw:
+        """A connection on which a network that died is noticed within about so many seconds."""
+        return self._connect(connect_timeout=str(max(2, int(seconds))), tcp_user_timeout=str(int(seconds * 1000)))
+
+    @property
     def _target(self) -> Target:
         return target(self._url)
 
@@ -136,8 +160,8 @@ class PostgresConnector:
                     raise
             time.sleep(_PAUSE)
 
-    def _connect(self) -> Raw:
-        options = {**_USUAL, **self._options(), "client_encoding": "UTF8"}
+    def _connect(self, **more: str) -> Raw:
+        options = {**_USUAL, **self._options(), "client_encoding": "UTF8", **more}
         raw: Raw = _driver().connect(**options, autocommit=True, prepare_threshold=None)
         if raw.info.server_version < _OLDEST * 10_000:
             raw.close()

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-VERSION = 1
+VERSION = 3
 """The number of the newest migration."""
 
 _READ = """
@@ -43,7 +43,7 @@ SET LOCAL search_path = pg_catalog, "{schema}", pg_temp
 _WRITE = """
 BEGIN ISOLATION LEVEL READ COMMITTED, READ WRITE;
 SET LOCAL search_path = pg_catalog, "{schema}", pg_temp;
-SET LOCAL idle_in_transaction_session_timeout = '10s';
+SET LOCAL idle_in_transaction_session_timeout = '{idle}ms';
 SET LOCAL lock_timeout = '15s';
 SELECT set_config('synchronous_commit', 'on', true) WHERE current_setting('synchronous_commit') = 'off';
 WITH mine AS (
@@ -54,7 +54,6 @@ WITH mine AS (
 )
 SELECT (SELECT count(*) FROM mine), (SELECT version FROM layout)
 """
-"""A program that was stopped in the middle of a transaction loses it before those who wait for it give up."""
 
 _FORGET = """
 BEGIN READ WRITE;
@@ -72,13 +71,14 @@ taken shows in the term, which `hold_meta` gives."""
 
 
 class Home(NamedTuple):
-    """Where a connection belongs: how to open another one, the schema, the place for messages, and for how many seconds
-    a write that lost its connection is tried again."""
+    """Where a connection belongs: how to open another one, the schema, the place for messages, for how many seconds a
+    write that lost its connection is tried again, and after how many idle ones the server undoes a transaction."""
 
     connect: Callable[[], Raw]
     schema: str
     place: str
     patience: float
+    idle: float = 10.0
 
 
 class PostgresConnection:
@@ -196,7 +196,8 @@ class PostgresConnection:
 
     def _begin_to_write(self) -> bool:
         """False where the transaction with this number was committed before."""
-        begin = _WRITE.format(schema=self._home.schema, writer=self._writer, number=self._number)
+        idle = int(self._home.idle * 1000)
+        begin = _WRITE.format(schema=self._home.schema, writer=self._writer, number=self._number, idle=idle)
         cursor = self._open().execute(begin.encode())
         while cursor.nextset():
             pass

@@ -217,3 +217,40 @@ WHERE id = 1 AND holder = ? AND term = ?;
 -- name: release_lock
 -- Gives the lock back, if it is still held for that term.
 DELETE FROM lock WHERE id = 1 AND holder = ? AND term = ?;
+
+-- name: leader_term (sqlite)
+-- The term of the daemon that leads. A file has one daemon at most, which is in no term.
+SELECT 0;
+
+-- name: leader_term (postgresql)
+-- The same.
+SELECT term FROM leader WHERE id = 1;
+
+-- name: has_notes (sqlite)
+-- Whether the layout is one with notes: who only reads also meets an older one.
+SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'note';
+
+-- name: has_notes (postgresql)
+-- The same.
+SELECT 1 FROM pg_class WHERE oid = to_regclass('note');
+
+-- name: load_note
+-- One note: the columns of ports.Note, and the checksum.
+SELECT key, body, version, checksum FROM note WHERE key = ?;
+
+-- name: notes_from
+-- The notes between two keys.
+SELECT key, body, version, checksum FROM note WHERE key >= ? AND key < ? ORDER BY key;
+
+-- name: list_notes
+-- Every note.
+SELECT key, body, version, checksum FROM note ORDER BY key;
+
+-- name: put_note
+-- Writes a note.
+INSERT INTO note (key, body, version, checksum) VALUES (?, ?, ?, ?)
+ON CONFLICT (key) DO UPDATE SET body = excluded.body, version = excluded.version, checksum = excluded.checksum;
+
+-- name: delete_note
+-- Takes a note away.
+DELETE FROM note WHERE key = ?;

@@ -19,7 +19,7 @@ from reconciler.state.queries import migrations
 APPLICATION_ID = 0x75726567
 """Marks a SQLite file as ours ("ureg")."""
 
-VERSION = 2
+VERSION = 3
 """The number of the newest migration."""
 
 _HEADER = 100

@@ -7,7 +7,7 @@ are short, so that no writer waits for one who reads the log page by page.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, nullcontext, suppress
 from datetime import UTC, datetime
 from functools import partial
@@ -22,6 +22,7 @@ from reconciler.state.backups import Backups
 from reconciler.state.chain import rebuild
 from reconciler.state.connection import Connection, Connector, Damaged, Flaw, in_words
 from reconciler.state.lazy import LazyRecords
+from reconciler.state.notes import SqlNotes
 from reconciler.state.rows import (
     Meta,
     RunRow,
@@ -41,12 +42,20 @@ _ALL = 2**63 - 1
 
 class SqlStore:
     """Satisfies ports.StateStore. `backups` is the folder of the snapshots; `seconds` is how long a lock outlives its
-    holder's last sign of life."""
+    holder's last sign of life. `leader` gives the term in which this process leads all daemons; 0 where it is none."""
 
-    def __init__(self, connector: Connector, backups: Path, seconds: float = lease.LEASE) -> None:
+    def __init__(
+        self,
+        connector: Connector,
+        backups: Path,
+        seconds: float = lease.LEASE,
+        leader: Callable[[], int] = lambda: 0,
+    ) -> None:
         self._connector = connector
         self._backups = Backups(backups)
         self._lease = seconds
+        self._leader = leader
+        self.notes = SqlNotes(connector, self._meta)
 
     def load(self) -> RecordedState:
         with self._reading() as connection:
@@ -74,7 +83,7 @@ class SqlStore:
         with closing(connection):
             with in_words(self._connector):
                 self._meta(connection)  # before the lock is taken, so that a damaged state stays as it is
-            held = lease.acquire(self._connector, connection, lock, timeout, self._lease) if lock else None
+            held = self._acquire(connection, lock, timeout) if lock else None
             with self._held(connection, held):
                 yield SqlWriter(self._connector, connection, held, self._backups)
 
@@ -151,6 +160,9 @@ class SqlStore:
 
     def close(self) -> None:
         """Does nothing: no connection outlives a call."""
+
+    def _acquire(self, connection: Connection, lock: LockInfo, timeout: float) -> lease.Hold:
+        return lease.acquire(self._connector, connection, lock, timeout, self._lease, self._leader())
 
     def _start_anew(self, recorded: RecordedState, why: str, lock: LockInfo) -> int:
         """Makes a new database in the place of a damaged one, which is kept and not even locked: locking is writing."""

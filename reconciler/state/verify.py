@@ -17,6 +17,7 @@ from reconciler.model.history import Damage
 from reconciler.state.backups import Anchor, Backups
 from reconciler.state.chain import Entry, about_component, link
 from reconciler.state.connection import Connection, Connector, Damaged, Flaw, Row, in_words
+from reconciler.state.notes import read_note
 from reconciler.state.rows import (
     Meta,
     RunRow,
@@ -50,6 +51,7 @@ def verify(connector: Connector, connection: Connection, backups: Backups) -> li
             yield from _check_records(connection, log, meta)
             yield from _check_runs(connection, log)
             yield from _check_intents(connection)
+            yield from _check_notes(connection)
 
     parts: tuple[Callable[[], Iterator[Damage]], ...] = (
         lambda: (Damage("database", text) for text in connection.flaws()),
@@ -280,3 +282,11 @@ def _check_intents(connection: Connection) -> Iterator[Damage]:
             read_intent(row)
         except Flaw as flaw:
             yield Damage(str(row[0]), str(flaw))
+
+
+def _check_notes(connection: Connection) -> Iterator[Damage]:
+    for row in connection.all("list_notes") if connection.one("has_notes") else ():
+        try:
+            read_note(row)
+        except Flaw as flaw:
+            yield Damage(f"note {row[0]}", str(flaw))

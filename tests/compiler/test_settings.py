@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from reconciler.compiler.kinds import load_catalogue
-from reconciler.compiler.settings import parse_settings
+from reconciler.compiler.settings import dump_settings, load_settings, parse_settings
 from reconciler.model.settings import Guards, Settings
 
 SCHEMAS = Path(__file__).parents[2] / "schemas"
@@ -31,6 +31,14 @@ def test_all_settings() -> None:
     assert parse_settings("ureg.yaml", text.encode(), CATALOGUE) == (expected, ())
 
 
+def test_what_the_daemon_is_told_is_kept_as_it_stands() -> None:
+    text = "watch:\n  mode: self-heal\n  windows: [{schedule: 0 8 * * 1-5, duration: 8h, kind: deny}]\n"
+    window = {"schedule": "0 8 * * 1-5", "duration": "8h", "kind": "deny"}
+    expected = Settings(watch={"mode": "self-heal", "windows": [window]})
+    assert parse_settings("ureg.yaml", text.encode(), CATALOGUE) == (expected, ())
+    assert load_settings(dump_settings(expected)) == expected
+
+
 def test_what_is_not_said_keeps_its_default() -> None:
     assert parse_settings("ureg.yaml", b"guards: {maxDeletes: 3}\n", CATALOGUE) == (
         Settings(guards=Guards(max_deletes=3)),
@@ -49,6 +57,9 @@ def test_what_is_not_said_keeps_its_default() -> None:
         ("output: /etc\n", "schema-pattern", "1:9", ""),
         ("schemas: a/../../b\n", "schema-pattern", "1:10", ""),
         ("- registry\n", "schema-type", "1:1", ""),
+        ("watch: {mode: always}\n", "schema-enum", "1:15", ""),
+        ("watch: {intervall: 5m}\n", "schema-additional-properties", "1:9", "interval"),
+        ("watch: {interval: 5}\n", "schema-type", "1:19", ""),
     ],
 )
 def test_each_error_is_told_at_its_place(text: str, code: str, place: str, hint: str) -> None:
@@ -117,7 +128,7 @@ def test_without_a_file_nothing_heavy_is_imported() -> None:
     program = (
         "import sys\n"
         "from reconciler.compiler.kinds import load_catalogue\n"
-        "from reconciler.compiler.settings import parse_settings\n"
+        "from reconciler.compiler.settings import dump_settings, load_settings, parse_settings\n"
         "parse_settings('ureg.yaml', b'', load_catalogue({'x.schema.json': b'{}'})[0])\n"
         "heavy = {'jsonschema_rs', 'jsonschema', 'referencing', 'yaml_rs', '_ruamel_yaml'}\n"
         "print(sorted(heavy & set(sys.modules)))"

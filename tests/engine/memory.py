@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from reconciler.model.address import Address
 from reconciler.model.history import Backup, Damage, Intent, Lock, LockInfo, PastEvent, PastRun, Run
 from reconciler.model.record import Record, RecordedState
-from reconciler.ports import Locked, StateError, Write
+from reconciler.ports import Locked, Note, NoteMoved, StateError, Write
 
 
 class Death(BaseException):
@@ -29,6 +29,7 @@ class MemoryStore:
         self.dies_at = 0
         self.doomed = False
         self.full = False
+        self.notes = MemoryNotes(self)
 
     def boundary(self) -> None:
         self.dies_at -= 1
@@ -95,6 +96,30 @@ class MemoryStore:
 
     def close(self) -> None:
         pass
+
+
+class MemoryNotes:
+    def __init__(self, store: MemoryStore) -> None:
+        self._store = store
+        self.kept: dict[str, Note] = {}
+
+    def get(self, key: str) -> Note | None:
+        return self.kept.get(key)
+
+    def under(self, prefix: str) -> Sequence[Note]:
+        return [self.kept[key] for key in sorted(self.kept) if key.startswith(prefix)]
+
+    def put(self, key: str, body: bytes | None, version: int, event: tuple[str, str] | None = None) -> int:
+        self._store.boundary()
+        found = self.kept.get(key)
+        if (found.version if found else 0) != version:
+            raise NoteMoved(f"Someone else wrote {key} meanwhile.")
+        if body is None:
+            self.kept.pop(key, None)
+        else:
+            self.kept[key] = Note(key, body, version + 1)
+        self._store.boundary()
+        return 0 if body is None else version + 1
 
 
 class MemoryWriter:

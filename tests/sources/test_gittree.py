@@ -36,6 +36,18 @@ def test_a_commit_shows_what_a_clean_work_tree_shows(repository: Repository) -> 
     assert source.read(paths) == {paths[0]: b"one: 1\n", paths[1]: b"two: 2\n"}
 
 
+def test_the_same_files_are_listed_once(repository: Repository) -> None:
+    repository.write("registry.d/a.yaml", "v: 1\n")
+    repository.write("schemas/b.yaml", "v: 2\n")
+    repository.commit()
+    source = tree(repository)
+    first = source.snapshot(PATTERNS)
+    assert source.snapshot(PATTERNS) is first
+    assert [file.path for file in source.snapshot(["schemas/*.yaml"]).files] == ["schemas/b.yaml"]
+    assert source.snapshot(PATTERNS) == first
+    assert source.read(["registry.d/a.yaml"]) == {"registry.d/a.yaml": b"v: 1\n"}
+
+
 def test_the_work_tree_is_neither_read_nor_touched(repository: Repository) -> None:
     repository.write("registry.d/a.yaml", "v: 1\n")
     repository.commit()

@@ -7,6 +7,7 @@ from state.postgres_server import postgres_server, postgres_url
 from store_contract import StoreContract
 from store_contract_history import HistoryContract
 from store_contract_lock import LockContract
+from store_contract_notes import NotesContract
 
 __all__ = ["postgres_server", "postgres_url"]
 
@@ -20,4 +21,8 @@ class TestLockContract(OnPostgres, LockContract):
 
 
 class TestHistoryContract(OnPostgres, HistoryContract):
+    pass
+
+
+class TestNotesContract(OnPostgres, NotesContract):
     pass

@@ -15,6 +15,7 @@ from sqlite_state import OnSqlite, query
 from store_contract import ROOT, StoreContract
 from store_contract_history import HistoryContract
 from store_contract_lock import LockContract
+from store_contract_notes import NotesContract
 from store_values import lock, put, record
 
 from reconciler.model.record import RecordedState
@@ -33,6 +34,10 @@ class TestLockContract(OnSqlite, LockContract):
 
 
 class TestHistoryContract(OnSqlite, HistoryContract):
+    pass
+
+
+class TestNotesContract(OnSqlite, NotesContract):
     pass
 
 

@@ -1,0 +1,1 @@
+"""Sends notices: to webhooks, to chats, and to commands."""
