@@ -12,7 +12,8 @@ from reconciler.bootstrap import Registry, open_registry
 from reconciler.commands import options
 from reconciler.commands.presence import missing_manifests, refuse_nowhere
 from reconciler.commands.view import View, given_settings, make_view
-from reconciler.engine.desired import compile_desired
+from reconciler.daemon.policy import unsound_policy
+from reconciler.engine.desired import compile_desired, locate_in
 from reconciler.model.diagnostics import Diagnostics, errors
 from reconciler.render.style import PLAIN
 
@@ -39,11 +40,12 @@ def command(as_json: bool, no_color: bool, compact_warnings: bool, **flags: Any)
 
 def _validate(view: View, registry: Registry, as_json: bool) -> int:
     refuse_nowhere(registry)
-    odd = missing_manifests(registry)
+    unsound = locate_in(unsound_policy(registry.settings.watch), registry.source)
+    odd = (*missing_manifests(registry), *unsound)
     compiled = compile_desired(registry.source, registry.cache, registry.catalogue, registry.settings.registry)
     view.report((*odd, *compiled.diagnostics))
-    if compiled.desired is not None and not as_json:
+    if compiled.desired is not None and not errors(odd) and not as_json:
         count = len(compiled.desired.resources)
         components = f"{count} component{'' if count == 1 else 's'}"
         view.write(f"{view.style.green(view.style.bold('Success!'))} The registry is valid: {components}.")
-    return int(bool(errors(compiled.diagnostics)))
+    return int(bool(errors((*odd, *compiled.diagnostics))))

@@ -117,19 +117,19 @@ def _run(view: View, given: Mapping[str, str], wanted: Wanted) -> None:
     service = Service(election, lifetimes, os.environ)
     secrets = open_secrets(registry, os.environ)
     log = open_log(view, registry.clock.now, secrets.redact)
-    watched = _choose(registry, wanted, secrets.read, log)
     with ExitStack() as ends:
         tracer = open_tracer(os.environ, version())
         ends.callback(tracer.close)
         outlets = _outlets(registry, wanted, secrets.read, log)
         ends.callback(outlets.close, _LAST_NOTICES)
+        watched = _choose(registry, wanted, secrets.read, log, outlets)
         rules = _rules(registry, wanted, watched.title, mode)
         follows = watched.repository is not None
         cycles = Reconciler(registry, _opener(registry, watched), rules, traced(audience(view), tracer), follows)
         listeners = [teller(view), service.heard, *outlets.listeners]
         clock, turns = registry.clock, TracedCycles(cycles, tracer)
         loop = Loop(turns, clock, listeners, service.leads, service.expect, lifetimes.stall)
-        outlets.show(loop.waiting)
+        outlets.show(loop.waiting, service.leads)
         _listen(wanted, {**service.routes(), **watched.routes, **outlets.routes}, log, ends)
         with service.around(Interruptible(loop)):
             _turn(loop, (watched.feed, WakeFeed(registry.root)), log)
@@ -159,11 +159,14 @@ def _mode(wanted: Wanted) -> SyncMode | None:
     return mode
 
 
-def _choose(registry: Registry, wanted: Wanted, read_secret: Callable[[str], str], log: Log) -> choice.Watched:
+def _choose(
+    registry: Registry, wanted: Wanted, read_secret: Callable[[str], str], log: Log, outlets: Outlets
+) -> choice.Watched:
     asked = choice.Asked(wanted.branch or "", wanted.remote or "", wanted.interval, wanted.debounce)
     known = memory.recall(registry.store.notes).status
     accepted = known.good.partition("+")[0] if known else ""
-    return choice.choose(registry, asked, choice.Around(os.environ, accepted, read_secret, log.info))
+    around = choice.Around(os.environ, accepted, read_secret, log.info, outlets.looked)
+    return choice.choose(registry, asked, around)
 
 
 def _opener(registry: Registry, watched: choice.Watched) -> Open:

@@ -15,10 +15,11 @@ from typing import Any
 
 import orjson
 
+from reconciler.daemon.desired import sentence
 from reconciler.daemon.notices import short
 from reconciler.daemon.notify.courier import Attempt, Result
 from reconciler.model.daemon import CycleReport, Trigger, Verdict
-from reconciler.model.diagnostics import Diagnostic
+from reconciler.model.diagnostics import Diagnostic, Severity
 from reconciler.render.escape import escape, quote
 
 _BARE = re.compile(r"[A-Za-z0-9_./:+@%,-]+")
@@ -71,8 +72,10 @@ class Log:
     def __call__(self, report: CycleReport) -> None:
         """Tells of a cycle: what it came to, and each thing that is wrong."""
         after = report.after
+        told = set(map(sentence, report.diagnostics))
         for text in after.errors:
-            self.error(text, commit=after.desired)
+            if text not in told:
+                self.error(text, commit=after.desired)
         for diagnostic in report.diagnostics:
             self._diagnostic(diagnostic, after.desired)
         self._log(_LEVELS[after.verdict], f"{after.verdict} {short(after.desired)}", _facts(report))
@@ -95,7 +98,8 @@ class Log:
     def _diagnostic(self, diagnostic: Diagnostic, commit: str) -> None:
         where = diagnostic.location or ""
         fields = {"code": diagnostic.code, "where": where, "detail": diagnostic.detail, "commit": commit}
-        self._log(Level.WARNING, diagnostic.summary, fields)
+        level = Level.ERROR if diagnostic.severity is Severity.ERROR else Level.WARNING
+        self._log(level, diagnostic.summary, fields)
 
     def _log(self, level: Level, message: str, fields: Mapping[str, Any]) -> None:
         said = {name: self._safe(value) for name, value in fields.items() if value != ""}

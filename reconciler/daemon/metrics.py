@@ -96,18 +96,18 @@ class Metrics:
         """Takes what came of an attempt to deliver a notice."""
         self._deliveries.labels(attempt.target, attempt.result).inc()
 
-    def fetched(self, seconds: float, error: str) -> None:
-        """Takes how long the source was asked for news; `error` is "" for a success."""
-        self._fetches.labels("error" if error else "ok").observe(seconds)
+    def fetched(self, seconds: float, well: bool) -> None:
+        """Takes how long the source was asked for news, and whether the answer came."""
+        self._fetches.labels("ok" if well else "error").observe(seconds)
 
-    def leads(self, is_leader: bool) -> None:
-        self._leader.set(is_leader)
-
-    def watch(self, queue: Callable[[], int], waiting: Callable[[], int], targets: Iterable[str]) -> None:
-        """Asks `queue` for the triggers and `waiting` for the notices that wait, at each scrape; `targets` are the
-        names of those who get notices."""
+    def watch(
+        self, queue: Callable[[], int], waiting: Callable[[], int], leads: Callable[[], bool], targets: Iterable[str]
+    ) -> None:
+        """Asks at each scrape `queue` for the triggers and `waiting` for the notices that wait, and whether this
+        process `leads`; `targets` are the names of those who get notices."""
         self._queue.set_function(queue)
         self._waiting.set_function(waiting)
+        self._leader.set_function(leads)
         for target in targets:
             for result in Result:
                 self._deliveries.labels(target, result)

@@ -31,12 +31,17 @@ class Outlets(NamedTuple):
         """What the listener serves of them."""
         return {("GET", "/metrics"): Route(self.metrics.answer)} if self.metrics else {}
 
-    def show(self, queue: Callable[[], int]) -> None:
-        """Has the metrics show what waits; `queue` tells how many triggers do."""
+    def looked(self, seconds: float, well: bool) -> None:
+        """Takes how long the source was asked for news, and whether the answer came."""
+        if self.metrics:
+            self.metrics.fetched(seconds, well)
+
+    def show(self, queue: Callable[[], int], leads: Callable[[], bool]) -> None:
+        """Has the metrics show what waits and who leads; `queue` tells how many triggers wait."""
         if self.metrics:
             couriers = self.couriers
             targets = [courier.target for courier in couriers]
-            self.metrics.watch(queue, lambda: sum(courier.waiting() for courier in couriers), targets)
+            self.metrics.watch(queue, lambda: sum(courier.waiting() for courier in couriers), leads, targets)
 
     def close(self, timeout: float) -> None:
         """Sends the notices that still wait, in at most `timeout` seconds."""

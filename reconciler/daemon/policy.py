@@ -9,6 +9,7 @@ from reconciler.compiler.kinds import duration
 from reconciler.daemon.backoff import Backoff
 from reconciler.daemon.windows import Window, read_windows
 from reconciler.model.daemon import SyncMode
+from reconciler.model.diagnostics import Diagnostics, Invalid
 
 _INTERVAL = 300.0
 _HEALS = 5
@@ -35,6 +36,15 @@ def read_policy(watch: Mapping[str, Any]) -> Policy:
         watch.get("healsPerHour", _HEALS),
         read_windows(watch.get("windows", ())),
     )
+
+
+def unsound_policy(watch: Mapping[str, Any]) -> Diagnostics:
+    """What is wrong with the setting `watch` beyond its shape."""
+    try:
+        read_policy(watch)
+    except Invalid as error:
+        return error.diagnostics
+    return ()
 
 
 def _backoff(value: Mapping[str, Any]) -> Backoff:

@@ -11,9 +11,10 @@ from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from reconciler.bootstrap import SETTINGS_FILE
 from reconciler.compiler.kinds import duration
 from reconciler.daemon.times import moment, text
-from reconciler.model.diagnostics import Diagnostic, Invalid
+from reconciler.model.diagnostics import Diagnostic, Invalid, Location
 
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
@@ -52,9 +53,9 @@ def read_windows(values: Iterable[Mapping[str, Any]]) -> tuple[Window, ...]:
             windows.append(_read(value))
         except ValueError as error:
             hint = "A schedule is `MINUTE HOUR DAY MONTH WEEKDAY`, a time zone like Europe/Berlin."
-            problems.append(
-                Diagnostic("window-invalid", f"The sync window {number + 1} cannot be read", str(error), hint)
-            )
+            place = Location(SETTINGS_FILE, pointer=("watch", "windows", number))
+            summary = f"The sync window {number + 1} cannot be read"
+            problems.append(Diagnostic("window-invalid", summary, str(error), hint, place))
     if problems:
         raise Invalid(*problems)
     return tuple(windows)

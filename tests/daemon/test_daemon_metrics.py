@@ -180,8 +180,7 @@ def binary(name: str) -> str:
 @pytest.fixture(scope="module")
 def metrics() -> Metrics:
     made = told(report(), per_component=True)
-    made.watch(lambda: 2, lambda: 1, ["pager"])
-    made.leads(True)
+    made.watch(lambda: 2, lambda: 1, lambda: True, ["pager"])
     return made
 
 
@@ -196,7 +195,7 @@ def prometheus(metrics: Metrics, tmp_path_factory: pytest.TempPathFactory) -> It
     try:
         until(server.is_scraping, 20)
         metrics(BUSY)
-        metrics.fetched(0.2, "")
+        metrics.fetched(0.2, True)
         metrics.attempted(Attempt("pager", Notice(NoticeKind.DRIFTED, "", "", "", "", ""), Result.DROPPED))
         # A rate needs samples from before and after what happened.
         time.sleep(1)

@@ -76,7 +76,7 @@ class Daemon:
         )
         self.cycles = TracedCycles(reconciler, tracer)
         self.loop = Loop(self.cycles, registry.clock, self.outlets.listeners)
-        self.outlets.show(self.loop.waiting)
+        self.outlets.show(self.loop.waiting, lambda: True)
 
     def turn(self, why: Why = Why.FILES) -> CycleReport:
         report = self.cycles.cycle((Trigger(why, "test"),), lambda: False)

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from secrets import token_hex
 from threading import Event, Thread
+from time import monotonic
 from typing import NamedTuple, Protocol
 
 from reconciler.daemon.backoff import Backoff, delay
@@ -17,6 +18,8 @@ from reconciler.model.diagnostics import Invalid
 
 Refusal = Callable[[Path, str], str]
 """Why a commit in a repository does not count; "" where it does. Raises Invalid."""
+Looked = Callable[[float, bool], None]
+"""Takes how many seconds a look at the branch took, and whether the answer came."""
 
 _LONGEST = 600.0
 """Seconds that failures may stretch the interval to."""
@@ -44,11 +47,12 @@ class Watched(Protocol):
 
 class Rules(NamedTuple):
     """`interval` is in seconds. `follow` says that a force-push is followed; otherwise only fast-forwards are.
-    `refusal` judges each new commit."""
+    `refusal` judges each new commit, and `looked` is told of each look."""
 
     interval: float
     follow: bool = True
     refusal: Refusal = lambda root, commit: ""
+    looked: Looked = lambda seconds, well: None
 
 
 class BranchFeed:
@@ -96,7 +100,7 @@ class BranchFeed:
     def _look(self) -> Trigger | None:
         """What there is to tell, if anything."""
         try:
-            tip = self._branch.tip(self._stop)
+            tip = self._tip()
             self._failures = 0
             return self._judge(tip)
         except Invalid as error:
@@ -105,6 +109,15 @@ class BranchFeed:
             words = f"{self._branch.title} cannot be looked at: {error}"
         self._failures += 1
         return self._in_trouble(words)
+
+    def _tip(self) -> str:
+        began, well = monotonic(), False
+        try:
+            tip = self._branch.tip(self._stop)
+            well = True
+        finally:
+            self._rules.looked(monotonic() - began, well)
+        return tip
 
     def _judge(self, tip: str) -> Trigger | None:
         if tip == self._accepted and self._told:

@@ -27,12 +27,14 @@ class Asked(NamedTuple):
 
 class Around(NamedTuple):
     """What feeds need beside the registry. `accepted` is the commit that held last, "" for none; `read_secret` gives
-    the secret at a place and raises ValueError; `say` takes lines for the log."""
+    the secret at a place and raises ValueError; `say` takes lines for the log; `looked` is told of each look at a
+    branch, how many seconds it took and whether the answer came."""
 
     environment: Mapping[str, str]
     accepted: str
     read_secret: Callable[[str], str]
     say: Say
+    looked: Callable[[float, bool], None]
 
 
 class Watched(NamedTuple):
@@ -63,7 +65,8 @@ def _branch(registry: Registry, name: str, asked: Asked, around: Around) -> Watc
     watch = registry.settings.watch
     branch = open_branch(registry, name, asked.remote or watch.get("remote", ""), around.environment)
     follow = watch.get("onForcePush", "follow") == "follow"
-    feed = BranchFeed(branch, Rules(_interval(registry, asked), follow, open_signers(registry)), around.accepted)
+    rules = Rules(_interval(registry, asked), follow, open_signers(registry), around.looked)
+    feed = BranchFeed(branch, rules, around.accepted)
     return Watched(feed, branch.title, branch.root, _routes(registry, name, feed.look, around))
 
 
@@ -88,4 +91,5 @@ def _routes(registry: Registry, name: str, look: Callable[[], None], around: Aro
 def _ours(registry: Registry) -> tuple[str, ...]:
     """Where the program itself writes below the root."""
     settings = registry.settings
-    return (settings.output, settings.state, *(f"{settings.state}-{part}" for part in ("journal", "wal", "shm")))
+    beside = (f"{settings.state}-{part}" for part in ("journal", "wal", "shm"))
+    return (settings.output, settings.runtime, settings.state, *beside)

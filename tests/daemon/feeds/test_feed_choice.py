@@ -28,7 +28,7 @@ def registry_of(estate: Estate, cache: Path, watch: str = "") -> tuple[Registry,
         (estate.work / "ureg.yaml").write_text(f"watch: {watch}\n")
     environment = {"XDG_CACHE_HOME": str(cache)}
     registry = open_registry(estate.work, {}, environment)
-    return registry, Around(environment, "", read_secret, print)
+    return registry, Around(environment, "", read_secret, print, lambda seconds, well: None)
 
 
 def chosen(estate: Estate, cache: Path, watch: str = "", asked: Asked = Asked()) -> Watched:  # noqa: B008
