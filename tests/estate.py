@@ -28,6 +28,7 @@ class Estate:
         self.run("git", "-C", str(self.bare), "config", "receive.denyDeleteCurrent", "ignore", cwd=folder)
         self.run("git", "init", "-q", "-b", "main", str(self.work), cwd=folder)
         self.git("remote", "add", "origin", str(self.bare))
+        (self.work / ".git/info/exclude").write_text(".ureg\n")
 
     def run(self, *command: str, cwd: Path | None = None, data: str | None = None) -> str:
         done = subprocess.run(

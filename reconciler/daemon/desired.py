@@ -125,8 +125,6 @@ def _generation(revision: Revision) -> str:
 def sentence(diagnostic: Diagnostic) -> str:
     """A finding in one line, with its place."""
     place = f"{diagnostic.location}: " if diagnostic.location else ""
-    return f"{place}{diagnostic.summary}{_more(diagnostic)}"
-
-
-def _more(diagnostic: Diagnostic) -> str:
-    return f": {diagnostic.detail}" if diagnostic.detail else ""
+    if not diagnostic.detail:
+        return f"{place}{diagnostic.summary}"
+    return f"{place}{diagnostic.summary.removesuffix('.')}: {diagnostic.detail}"

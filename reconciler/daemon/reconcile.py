@@ -239,11 +239,13 @@ class Reconciler:
             self._keep(scene.before._replace(good=force.generation))
 
     def _show(self, scene: _Scene, force: InForce, found: Survey, refused: bool, going: bool) -> None:
-        """Shows the plan when something changed, when it is carried out, and when it is not the one shown last."""
+        """Shows the plan when something changed, when it is carried out, and when it is not the one shown last; not an
+        empty one while something waits."""
         plan = found.plan
         content = (*((c.address, c.action, c.after) for c in plan.changes), *(seen for _, seen in plan.drift))
         news = scene.is_news and not refused
-        if news or content != self._shown or (going and plan.changes):
+        says = content or not (found.whole.changes or found.unplanned)
+        if says and (news or content != self._shown or (going and plan.changes)):
             self._announce(scene)
             self._audience.show(force.registry, plan)
         self._shown = content

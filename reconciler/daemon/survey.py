@@ -38,8 +38,9 @@ class Terms(NamedTuple):
 class Survey(NamedTuple):
     """`whole` is everything that would have to change, with all drift; `plan` is what may be done now. `holds` says of
     single components why they are left out, whether or not they would change. `wanted` are the components whose change
-    is asked for, and not only their drift to be mended. `flapping` tells until when each is left. `problems` belong to
-    single components. `force` is what is in force, with a node for whatever left that open."""
+    is asked for, and not only their drift to be mended; `unplanned` are those that differ from what is asked for and
+    have no plan at all, nor what they depend on. `flapping` tells until when each is left. `problems` belong to single
+    components. `force` is what is in force, with a node for whatever left that open."""
 
     force: InForce
     recorded: RecordedState
@@ -47,6 +48,7 @@ class Survey(NamedTuple):
     plan: Plan
     holds: Mapping[Address, Hold]
     wanted: frozenset[Address]
+    unplanned: frozenset[Address]
     drifted: Mapping[Address, str]
     retries: Mapping[Address, Retry]
     flapping: Mapping[Address, str]
@@ -87,8 +89,15 @@ def _survey(force: InForce, terms: Terms, recorded: RecordedState) -> Survey:
         plan = plan._replace(drift=whole.drift)
     else:
         plan = whole
-    problems = (*told, *seen.problems)
-    return Survey(force, recorded, whole, plan, holds, wanted, drifted, retries, flapping, problems)
+    unplanned = _unplanned(force, present, whole) if unplaced or lost else frozenset()
+    problems = (*(found for found in told if found.address not in unplaced), *seen.problems)
+    return Survey(force, recorded, whole, plan, holds, wanted, unplanned, drifted, retries, flapping, problems)
+
+
+def _unplanned(force: InForce, present: Mapping[Address, str], whole: Plan) -> frozenset[Address]:
+    planned = {change.address for change in whole.changes}
+    everything = force.desired.resources.keys() | present.keys()
+    return frozenset(a for a in everything - planned if asked_mark(force, a) != present.get(a, ""))
 
 
 def _settled(force: InForce, recorded: RecordedState) -> tuple[InForce, Mapping[Address, Record], Diagnostics]:

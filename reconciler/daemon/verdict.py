@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from typing import NamedTuple
 
 from reconciler.daemon.act import Gate
@@ -13,7 +13,6 @@ from reconciler.daemon.status import Facts, Hold, is_plain, judge
 from reconciler.daemon.survey import Survey
 from reconciler.daemon.suspensions import covered, covering
 from reconciler.model.address import Address
-from reconciler.model.change import Change
 from reconciler.model.daemon import ComponentStatus, Suspension, SyncStatus, Verdict
 from reconciler.model.record import Record
 
@@ -49,12 +48,13 @@ def status_after(before: SyncStatus, ended: Ended) -> SyncStatus:
     left = {c.address: c for c in ended.found.whole.changes if c.address not in ended.done}
     pending = {address: change for address, change in left.items() if address in ended.found.wanted}
     drifted = {a: text for a, text in ended.found.drifted.items() if a not in ended.done}
-    facts = _facts(ended, left, pending, drifted)
-    active = [address for address in pending if not facts[address].suspension]
+    waiting = pending.keys() | ended.found.unplanned
+    facts = _facts(ended, left, waiting, drifted)
+    active = [address for address in waiting if not facts[address].suspension]
     verdict = _verdict(ended, active, facts.values())
-    whole = not pending and not ended.failing
+    whole = not waiting and not ended.failing
     good = ended.look.force.generation if ended.look.force else before.good
-    everything = {*ended.found.recorded.records, *left}
+    everything = {*ended.found.recorded.records, *left, *waiting}
     return before._replace(
         verdict=verdict,
         desired=ended.look.generation,
@@ -75,11 +75,11 @@ def status_after(before: SyncStatus, ended: Ended) -> SyncStatus:
 
 
 def _facts(
-    ended: Ended, left: Mapping[Address, Change], pending: Mapping[Address, Change], drifted: Mapping[Address, str]
+    ended: Ended, left: Iterable[Address], waiting: Set[Address], drifted: Mapping[Address, str]
 ) -> dict[Address, Facts]:
-    own = {one.scope for one in ended.suspensions} & {*ended.found.recorded.records, *left}
-    shown = {*left, *drifted, *ended.failing, *own}
-    return {a: _fact(a, ended, a in pending, drifted.get(a, "")) for a in sorted(shown)}
+    own = {one.scope for one in ended.suspensions} & {*ended.found.recorded.records, *left, *waiting}
+    shown = {*left, *waiting, *drifted, *ended.failing, *own}
+    return {a: _fact(a, ended, a in waiting, drifted.get(a, "")) for a in sorted(shown)}
 
 
 def _fact(address: Address, ended: Ended, pending: bool, drift: str) -> Facts:
@@ -126,7 +126,8 @@ def _is_lost(fact: Facts) -> bool:
 def _errors(ended: Ended) -> tuple[str, ...]:
     found = [sentence(d) for d in ended.look.diagnostics] if ended.look.refused else []
     lost = [h.message for h in ended.found.holds.values() if not h.ends and h.reason not in {"Suspended", "Flapping"}]
-    return tuple([*found, *map(sentence, ended.found.problems), *lost][:MOST_ERRORS])
+    said = dict.fromkeys([*found, *map(sentence, ended.found.problems), *lost])
+    return tuple(said)[:MOST_ERRORS]
 
 
 def _waits(ended: Ended, facts: Mapping[Address, Facts]) -> str:

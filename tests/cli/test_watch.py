@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from subprocess import Popen
 
 import pytest
+from estate import until
+from families import made, registry, settings
 from manifests import component
 from repository import Repository
+
+LOST = """apiVersion: ureg/v1
+kind: Service
+metadata: {name: lost}
+spec: {command: [sleep, "100"], node: {labels: {zone: nowhere}}}
+"""
 
 
 class Watching:
@@ -69,3 +79,37 @@ def test_without_auto_approve_it_only_plans(repository: Repository) -> None:
         process.send_signal(signal.SIGINT)
         process.communicate(timeout=10)
     assert repository.ureg("state", "list") == ""
+
+
+def test_a_sub_registry_that_moved_is_followed_at_the_next_look(repository: Repository, tmp_path: Path) -> None:
+    child = made(tmp_path, "child", {"registry.d/base.yaml": component("base")})
+    repository.write("ureg.yaml", settings(tmp_path))
+    repository.write("registry.d/payments.yaml", registry("payments", child.root))
+    with repository.start("watch", "-auto-approve", "-interval=1s") as process:
+        watching = Watching(process, repository)
+        watching.wait_until_recorded("payments:component/base", "registry/payments")
+        child.write("registry.d/more.yaml", component("more"))
+        child.commit("more")
+        watching.wait_until_recorded("payments:component/base", "payments:component/more", "registry/payments")
+        child.write("registry.d/more.yaml", "kind: [")
+        child.commit("broken")
+        until(lambda: json.loads(repository.ureg("status", "-json"))["verdict"] == "refused")
+        child.git("revert", "--no-edit", "HEAD")
+        until(lambda: json.loads(repository.ureg("status", "-json"))["verdict"] == "synced")
+        process.kill()
+
+
+def test_what_no_node_takes_keeps_nothing_else_up(repository: Repository) -> None:
+    repository.write("registry.d/a.yaml", component("a"))
+    repository.write("registry.d/lost.yaml", LOST)
+    repository.write("registry.d/needs.yaml", component("needs", depends_on=["service/lost"]))
+    with repository.start("watch", "-auto-approve", "-debounce=20ms") as process:
+        Watching(process, repository).wait_until_recorded("component/a")
+        until(lambda: json.loads(repository.ureg("status", "-json"))["verdict"] == "failed")
+        assert "will not come by itself" in repository.refused("wait", "service/lost", "-timeout=60s")
+        process.kill()
+    status = json.loads(repository.ureg("status", "-json"))
+    reasons = {one["address"]: one["conditions"][0]["reason"] for one in status["components"]}
+    assert reasons == {"component/needs": "WaitsForDependency", "service/lost": "NodeNone"}
+    (error,) = status["errors"]
+    assert error == "registry.d/lost.yaml:4:39: There is no node for service/lost: None has zone=nowhere."
