@@ -72,7 +72,8 @@ class DesiredSide:
 
     def _compare(self, registry: Registry) -> Look:
         policy = read_policy(registry.settings.watch)
-        revision = registry.source.snapshot(patterns(registry.settings.registry, registry.catalogue)).revision
+        snapshot, source = registry.source.taken(patterns(registry.settings.registry, registry.catalogue))
+        registry, revision = registry._replace(source=source), snapshot.revision
         digest, force = _digest(registry, revision), self._last.force
         if self._last.refused and digest == self._last.digest:
             return self._last._replace(generation=_generation(revision))

@@ -20,6 +20,11 @@ class ParentSource:
         self._source = source
         self._open_children = open_children
 
+    def taken(self, patterns: Sequence[str]) -> tuple[Snapshot, ParentSource]:
+        """A snapshot of `patterns`, and the source with that at hand, which is not looked at again for it."""
+        snapshot = self._source.snapshot(patterns)
+        return snapshot, ParentSource(_Taken(self._source, tuple(patterns), snapshot), lambda: self.children)
+
     @cached_property
     def children(self) -> SubRegistries:
         return self._open_children()
@@ -35,3 +40,20 @@ class ParentSource:
 
     def refusal(self, path: str) -> str:
         return self._source.refusal(path)
+
+
+class _Taken:
+    """Satisfies ports.Source: `source`, of which the snapshot of `patterns` is at hand."""
+
+    def __init__(self, source: Source, patterns: tuple[str, ...], snapshot: Snapshot) -> None:
+        self._patterns = patterns
+        self._snapshot = snapshot
+        self.read = source.read
+        self.refusal = source.refusal
+        self._source = source
+
+    def begin(self, patterns: Sequence[str]) -> Callable[[], Snapshot]:
+        return (lambda: self._snapshot) if tuple(patterns) == self._patterns else self._source.begin(patterns)
+
+    def snapshot(self, patterns: Sequence[str]) -> Snapshot:
+        return self.begin(patterns)()
