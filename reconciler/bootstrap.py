@@ -79,6 +79,8 @@ class Registry(NamedTuple):
     """Opens sub-registries as the settings allow."""
     local_driver_for: DriverFor
     """Opens drivers of this machine alone, where `driver_for` reaches other nodes too."""
+    drivers: Callable[[Settings, Catalogue], tuple[DriverFor, DriverFor]]
+    """Opens both as settings and kinds say. Those that were opened last stay while what they go by does."""
 
 
 def open_registry(root: Path, flags: Mapping[str, str], environment: Mapping[str, str]) -> Registry:
@@ -94,7 +96,8 @@ def open_registry(root: Path, flags: Mapping[str, str], environment: Mapping[str
     children = partial(_sub_registries, root, kept / _MIRRORS, environment)
     settings = lay_over(_settings(source, compile_cache))
     catalogue = _catalogue(source, _own_schemas(root, settings), compile_cache)
-    drivers = _drivers(root, settings, environment)
+    drivers = _Drivers(root, environment)
+    driver_for, local_driver_for = drivers(settings, catalogue)
     return Registry(
         root,
         settings,
@@ -102,21 +105,29 @@ def open_registry(root: Path, flags: Mapping[str, str], environment: Mapping[str
         ParentSource(source, partial(children, settings)),
         compile_cache,
         open_store(root, settings.state),
-        _placed(drivers, settings, catalogue),
+        driver_for,
         SystemClock(),
         lay_over,
         children,
+        local_driver_for,
         drivers,
     )
 
 
 def reopened(registry: Registry) -> Registry:
-    """`registry` with the settings and kinds that its folder holds now; its state and its drivers stay."""
+    """`registry` with the settings, kinds and drivers that its folder asks for now; its state stays."""
     source = WorkTree(registry.root)
-    settings = registry.override(_settings(source, registry.cache))
+    settings = registry.override(_settings(source, registry.cache))._replace(state=registry.settings.state)
     catalogue = _catalogue(source, _own_schemas(registry.root, settings), registry.cache)
     parent = ParentSource(source, partial(registry.children, settings))
-    return registry._replace(settings=settings, catalogue=catalogue, source=parent)
+    driver_for, local_driver_for = registry.drivers(settings, catalogue)
+    return registry._replace(
+        settings=settings,
+        catalogue=catalogue,
+        source=parent,
+        driver_for=driver_for,
+        local_driver_for=local_driver_for,
+    )
 
 
 def with_kept_cache(registry: Registry) -> Registry:
@@ -137,8 +148,10 @@ def at_commit(registry: Registry, commit: str, repository: Path | None = None, f
     known = registry.cache if follow else ReadOnlyCache(registry.cache)
     settings = registry.override(_settings(source, known))
     own = [file.path for file in source.snapshot([f"{settings.schemas}/{_SCHEMA_FILES}"]).files]
+    catalogue = _catalogue(source, own, known)
     parent = ParentSource(source, partial(registry.children, registry.settings))
-    return registry._replace(settings=settings, catalogue=_catalogue(source, own, known), source=parent, cache=known)
+    driver_for, _ = registry.drivers(registry.settings, catalogue)
+    return registry._replace(settings=settings, catalogue=catalogue, source=parent, cache=known, driver_for=driver_for)
 
 
 def open_branch(registry: Registry, name: str, remote: str, environment: Mapping[str, str]) -> Branch:
@@ -350,6 +363,25 @@ def _sub_registries(root: Path, mirrors: Path, environment: Mapping[str, str], s
     return SubRegistries(root, mirrors, policy, Secrets(root, environment).read)
 
 
+class _Drivers:
+    """As `Registry.drivers` has it."""
+
+    def __init__(self, root: Path, environment: Mapping[str, str]) -> None:
+        self._root = root
+        self._environment = environment
+        self._opened: tuple[object, DriverFor] | None = None
+        self._placed: tuple[object, DriverFor] | None = None
+
+    def __call__(self, settings: Settings, catalogue: Catalogue) -> tuple[DriverFor, DriverFor]:
+        asked = (settings.output, settings.runtime, settings.drivers, settings.state)
+        if self._opened is None or self._opened[0] != asked:
+            self._opened, self._placed = (asked, _drivers(self._root, settings, self._environment)), None
+        local, places = self._opened[1], _places(catalogue)
+        if self._placed is None or self._placed[0] != places:
+            self._placed = (places, _placed(local, settings, places))
+        return self._placed[1], local
+
+
 def _drivers(root: Path, settings: Settings, environment: Mapping[str, str]) -> DriverFor:
     trusted = settings.drivers.get(_VENV, {}).get("driversFrom", ())
     if trusted:
@@ -397,21 +429,25 @@ def _admit_plugins(root: Path, runtime: str, trusted: Sequence[str]) -> None:
         raise Invalid(Diagnostic("runtime-unreadable", f"{runtime} cannot be read", str(error))) from error
 
 
-def _placed(local: DriverFor, settings: Settings, catalogue: Catalogue) -> DriverFor:
-    """`local`, which also reaches the other nodes that components are on: with a state in PostgreSQL alone."""
+def _places(catalogue: Catalogue) -> Mapping[str, tuple[str, str]]:
+    """By the names of the kinds whose components can be on other nodes: the field that says on which, and the
+    driver."""
     from reconciler.compiler.kinds import node_field
 
-    fields = {kind.name: field for kind in catalogue.kinds.values() if (field := node_field(kind))}
-    if not fields or not settings.state.startswith(_POSTGRES):
+    return {k.name: (field, k.driver) for k in catalogue.kinds.values() if (field := node_field(k))}
+
+
+def _placed(local: DriverFor, settings: Settings, places: Mapping[str, tuple[str, str]]) -> DriverFor:
+    """`local`, which also reaches the other nodes that components are on: with a state in PostgreSQL alone."""
+    if not places or not settings.state.startswith(_POSTGRES):
         return local
     from reconciler.drivers.grid_remote import reaching
     from reconciler.planner.place import LOCAL, node_of
 
     def node(kind: str, manifest: bytes) -> str:
-        return node_of(manifest, fields[kind]) if kind in fields else LOCAL
+        return node_of(manifest, places[kind][0]) if kind in places else LOCAL
 
-    names = {kind.driver for kind in catalogue.kinds.values() if kind.name in fields}
-    return reaching(local, names, node, _grid(settings))
+    return reaching(local, {driver for _, driver in places.values()}, node, _grid(settings))
 
 
 def _grid(settings: Settings) -> Mapping[str, Any]:

@@ -1,4 +1,4 @@
-"""`ureg apply`: makes the recorded state, and the world, equal to the manifests."""
+"""`ureg apply`: makes the world, and the recorded state, as the manifests say."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def command(
     lock_timeout: float,
     **asked: bool,
 ) -> int:
-    """Make the recorded state equal to the manifests.
+    """Make everything as the manifests say.
 
     Plans, shows the plan, asks, and carries it out. With PLAN, a file that `ureg plan -out` wrote, carries out exactly
     that without asking; it is refused when the commit, the manifests, the schemas, the drivers or the state changed

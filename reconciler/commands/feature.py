@@ -23,7 +23,7 @@ _DRIVER = "flagd"
 _TARGETING_KEY = "targetingKey"
 
 
-@click.group("feature")
+@click.group("feature", cls=options.Group)
 def command() -> None:
     """Evaluate feature flags as a client would."""
 
@@ -47,7 +47,9 @@ def evaluate_(
     applied: bool,
     as_json: bool,
 ) -> int:
-    """Show what a client gets for the flag NAME: its value, its variant, and why.
+    """Show what a client gets for the flag NAME.
+
+    That is its value, its variant, and why.
 
     Exits with 1 where a client gets an error.
     """

@@ -33,7 +33,9 @@ def command(view: View, registry: Registry, address: str, lock: bool, lock_timeo
         raise Invalid(*compiled.diagnostics)
     records = registry.store.load().records
     settings, catalogue = registry.settings, registry.catalogue
-    settled = settle(compiled.desired, compiled.texts, records, settings, catalogue, registry.driver_for, look=False)
+    settled = settle(
+        compiled.desired, compiled.texts, records, settings, registry.cache, catalogue, registry.driver_for, look=False
+    )
     if errors(settled.diagnostics):
         raise Invalid(*settled.diagnostics)
     run = new_run("import", compiled.desired.revision)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from reconciler.engine.settings import KNOBS
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 F = TypeVar("F", bound=Callable[..., Any])
 Decorator = Callable[[F], F]
@@ -30,6 +33,16 @@ class Command(click.Command):
             if rows:
                 with formatter.section(title):
                     formatter.write_dl(rows, col_max=min(34, formatter.width // 2))
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Options as the help shows them: with one dash, and of a flag the side that one would type."""
+        if not incomplete.startswith("-") or incomplete.startswith("--"):
+            return super().shell_complete(ctx, incomplete)
+        from click.shell_completion import CompletionItem
+
+        rows = [_row(param, ctx) for param in self.get_params(ctx) if isinstance(param, click.Option)]
+        shown = [(name.partition(" ")[0], text) for names, text in rows for name in names.split(", ")]
+        return [CompletionItem(name, help=text) for name, text in shown if name.startswith(incomplete)]
 
 
 class Group(Command, click.Group):

@@ -20,7 +20,7 @@ from reconciler.render.escape import escape
 _SHORT = 12
 
 
-@click.group("registry")
+@click.group("registry", cls=options.Group)
 def command() -> None:
     """Look at sub-registries and move their pins."""
 
@@ -30,9 +30,9 @@ def command() -> None:
 @options.settings
 @on_registry
 def list_(view: View, registry: Registry) -> None:
-    """List the sub-registries: where each is, what it follows, its commit and how many components it brings.
+    """List the sub-registries, as they were last seen.
 
-    They are shown as they were when they were last looked at.
+    Shows where each is, what it follows, its commit and how many components it brings.
     """
     from reconciler.render.table import render_table
 
@@ -45,6 +45,9 @@ def list_(view: View, registry: Registry) -> None:
     resources = compiled.desired.resources
     states = bringing(registry.catalogue)
     rows = [_row(r, resources) for r in resources.values() if r.kind in states]
+    if not rows:
+        view.write("There are no sub-registries.")
+        return
     view.write(render_table(("NAME", "STATE", "REF", "COMMIT", "COMPONENTS", "SOURCE"), rows, view.style, columns()))
 
 
@@ -54,9 +57,10 @@ def list_(view: View, registry: Registry) -> None:
 @options.settings
 @on_registry
 def update(view: View, registry: Registry, name: str) -> None:
-    """Pin the sub-registry NAME to the commit that its branch or tag is at now.
+    """Pin the sub-registry NAME to its newest commit.
 
-    Writes `spec.commit` into its manifest and commits that file, so that the next apply, here or elsewhere, takes it.
+    That is the one that its branch or tag is at now. Writes `spec.commit` into its manifest and commits that file, so
+    that the next apply, here or elsewhere, takes it.
     """
     missing_manifests(registry)
     resource = _named(registry, name)

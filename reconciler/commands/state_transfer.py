@@ -33,7 +33,7 @@ def push(view: View, registry: Registry, file: str, force: bool, lock: bool, loc
     pushed = read_state(_content(file))
     taken = locking(registry, "state push", lock, lock_timeout)
     serial = put(pushed, new_run("state push", NOWHERE), registry.store, taken, force)
-    view.write(f"The state has {len(pushed.records)} components now, and the serial {serial}.")
+    view.write(f"The state has {_components(len(pushed.records))} now, and the serial {serial}.")
 
 
 @click.command("migrate", cls=options.Command)
@@ -46,7 +46,8 @@ def migrate(view: View, registry: Registry, to: str, lock: bool, lock_timeout: f
     """Copy the records to another database.
 
     TO is a file or a postgresql:// URL that holds no state yet. The copy is read back and compared by a digest over all
-    records. The event log stays where it is: the copy starts one of its own. Nothing is removed here.
+    records. What is suspended and what the daemon knows come along. The event log stays where it is: the copy starts
+    one of its own. Nothing is removed here.
     """
     from reconciler.engine.state_transfer import migrate as copy
 
@@ -57,9 +58,13 @@ def migrate(view: View, registry: Registry, to: str, lock: bool, lock_timeout: f
     finally:
         target.close()
     view.write(
-        f"Copied and compared: {count} components, digest {digest}.\n"
+        f"Copied and compared: {_components(count)}, digest {digest}.\n"
         f"The history stays in the old state. {_how_to_use(to)}"
     )
+
+
+def _components(number: int) -> str:
+    return f"{number} component{'s' * (number != 1)}"
 
 
 def _how_to_use(to: str) -> str:
@@ -68,6 +73,8 @@ def _how_to_use(to: str) -> str:
 
     if is_url(to) and has_password(to):
         return "To use the new one, set UREG_STATE to its URL: a password does not belong in ureg.yaml."
+    if not is_url(to) and (Path(to).is_absolute() or ".." in Path(to).parts):
+        return f"To use the new one, set UREG_STATE to {escape(to)}: ureg.yaml names only files of the registry."
     return f"To use the new one, put this line into ureg.yaml:\n\nstate: {escape(to)}"
 
 

@@ -20,9 +20,9 @@ _PAUSE = 0.25
 
 @click.command("wait", cls=options.Command)
 @click.argument("what", metavar="ADDRESS|KIND|all")
-@options.option("for", "The condition: Ready, Drifted=False, ...", "condition", default="Ready",
+@options.option("for", "The condition (Ready), or one like Drifted=False.", "condition", default="Ready",
                 metavar="CONDITION")  # fmt: skip
-@options.option("timeout", "How long to wait.", type=options.Duration(), default="60s", metavar="DURATION")
+@options.option("timeout", "How long to wait (60s).", type=options.Duration(), default="60s", metavar="DURATION")
 @options.option("commit", "Not before the daemon has taken in this commit.", metavar="COMMIT")
 @options.output
 @options.settings

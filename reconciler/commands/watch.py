@@ -43,12 +43,16 @@ from reconciler.daemon.trace import TracedCycles, open_tracer, traced
 from reconciler.model.daemon import SyncMode, Trigger
 from reconciler.model.diagnostics import Diagnostic, Invalid
 from reconciler.ports import Feed
+from reconciler.state.postgres_url import is_url
 
 if TYPE_CHECKING:
     from reconciler.daemon.http import Routes
 
 _MODES = [mode.value for mode in SyncMode]
 _LAST_PORT = 65535
+_FIRST_WORD = 10.0
+"""Seconds that the first cycle waits for the branch to be looked at. What was in force before goes on without it."""
+
 _LAST_NOTICES = 5.0
 """Seconds that notices get to be sent at the end."""
 
@@ -111,6 +115,7 @@ def _run(view: View, given: Mapping[str, str], wanted: Wanted) -> None:
     mode = _mode(wanted)
     registry = with_kept_cache(open_registry(Path.cwd(), given, os.environ))
     refuse_nowhere(registry)
+    _refuse_unlocked(registry, wanted)
     view.report(missing_manifests(registry))
     lifetimes = read_lifetimes(registry.settings.watch)
     registry, election = stand_for_election(registry, who(), lifetimes.lease)
@@ -128,7 +133,8 @@ def _run(view: View, given: Mapping[str, str], wanted: Wanted) -> None:
         cycles = Reconciler(registry, _opener(registry, watched), rules, traced(audience(view), tracer), follows)
         listeners = [teller(view), service.heard, *outlets.listeners]
         clock, turns = registry.clock, TracedCycles(cycles, tracer)
-        loop = Loop(turns, clock, listeners, service.leads, service.expect, lifetimes.stall)
+        patience = _FIRST_WORD if follows else 0.0
+        loop = Loop(turns, clock, listeners, service.leads, service.expect, lifetimes.stall, patience)
         outlets.show(loop.waiting, service.leads)
         _listen(wanted, {**service.routes(), **watched.routes, **outlets.routes}, log, ends)
         with service.around(Interruptible(loop)):
@@ -157,6 +163,13 @@ def _mode(wanted: Wanted) -> SyncMode | None:
         hint = "Give it too: nothing is applied without."
         raise Invalid(Diagnostic("flags", f"-mode={wanted.mode} needs -auto-approve", hint=hint))
     return mode
+
+
+def _refuse_unlocked(registry: Registry, wanted: Wanted) -> None:
+    """What a leader writes is checked against its term by the lock: without one, two could write."""
+    if not wanted.lock and is_url(registry.settings.state):
+        hint = "Leave it out: the daemon holds the lock only while it changes something."
+        raise Invalid(Diagnostic("flags", "-lock=false does not go with a state in PostgreSQL here", hint=hint))
 
 
 def _choose(

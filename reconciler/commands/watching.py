@@ -21,6 +21,9 @@ from reconciler.ports import Emit, Listen
 from reconciler.render.escape import escape
 from reconciler.render.summary import APPLY
 
+_SAID = frozenset({Verdict.SYNCED, Verdict.STOPPED})
+"""Verdicts behind which nothing waits, or whose reason stands beside the plan."""
+
 
 def audience(view: View) -> Audience:
     """Shows each cycle as a plan and an apply are shown."""
@@ -28,11 +31,16 @@ def audience(view: View) -> Audience:
 
 
 def teller(view: View) -> Listen:
-    """Tells people what waits, when that is news."""
+    """Tells people what is wrong with the source and what waits, when that is news."""
 
     def tell(report: CycleReport) -> None:
         before, after = report.before, report.after
-        if view.stream is None and after.waits not in {"", before.waits} and after.verdict is not Verdict.SYNCED:
+        if view.stream is not None:
+            return
+        if after.trouble != before.trouble:
+            told = after.trouble or f"{after.source} is well again"
+            view.write(view.style.yellow(f"{escape(told).removesuffix('.')}."))
+        if after.waits not in {"", before.waits} and after.verdict not in _SAID:
             view.write(view.style.dim(escape(after.waits)))
 
     return tell
@@ -71,7 +79,7 @@ def _begin(view: View, triggers: tuple[Trigger, ...]) -> None:
 def _headline(triggers: tuple[Trigger, ...]) -> str:
     if any(trigger.why is Why.START for trigger in triggers):
         return "Watching. Ctrl-C ends it."
-    told = [trigger.trouble or trigger.detail for trigger in triggers if trigger.trouble or trigger.detail]
+    told = [trigger.detail for trigger in triggers if trigger.detail and not trigger.trouble]
     return "".join(f"\n{escape(text)}." for text in dict.fromkeys(told))
 
 

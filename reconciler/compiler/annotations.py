@@ -7,9 +7,9 @@ from typing import Any
 
 from reconciler.compiler.schema import Schemas, in_place, resolve
 from reconciler.model.diagnostics import Pointer
-from reconciler.model.kind import ANYTHING, NO_FIELDS, Apart, Check, Field, Unique, branch
+from reconciler.model.kind import ANYTHING, NO_FIELDS, Apart, Check, Covers, Field, Unique, branch
 
-CHECKS = ("x-unique", "x-one-of", "x-logic", "x-version", "x-requires")
+CHECKS = ("x-unique", "x-one-of", "x-covers", "x-logic", "x-version", "x-requires")
 KEYWORDS = ("x-references", "x-immutable", "x-sensitive", "x-key", "x-node", *CHECKS)
 
 
@@ -90,10 +90,16 @@ def _check(node: Mapping[str, Any]) -> Check:
     return Check(
         unique=_unique(node["x-unique"]) if isinstance(node.get("x-unique"), dict) else None,
         one_of=_text(node, "x-one-of"),
+        covers=_covers(node["x-covers"]) if isinstance(node.get("x-covers"), dict) else None,
         logic=_text(node, "x-logic"),
         version=node.get("x-version") is True,
         requires=(_text(requires, "name"), _text(requires, "range")) if isinstance(requires, dict) else None,
     )
+
+
+def _covers(value: Mapping[str, Any]) -> Covers:
+    when = value.get("when")
+    return Covers(_text(value, "list"), _text(value, "by"), when if isinstance(when, dict) else {})
 
 
 def _unique(value: Mapping[str, Any]) -> Unique:

@@ -24,6 +24,8 @@ def check_shape(keyword: str, node: Mapping[str, Any], at: Pointer) -> Iterator[
             yield _shape(f'"{keyword}" must be the name of a property.', at)
     elif keyword == "x-requires":
         yield from _requires(value, node, at)
+    elif keyword == "x-covers":
+        yield from _covers(value, node, at)
     else:
         yield from _unique(value, at)
 
@@ -36,11 +38,27 @@ def _requires(value: Any, node: Mapping[str, Any], at: Pointer) -> Iterator[Find
     if not isinstance(value, dict) or set(value) != {"name", "range"} or not all(map(_is_text, value.values())):
         yield _shape('"x-requires" must be a mapping with the names of two properties, name and range.', at)
         return
-    known = node.get("properties")
     for key, name in value.items():
-        if isinstance(known, dict) and name not in known:
-            hint = did_you_mean(name, known)
-            yield Finding("annotation-property", f'There is no property "{clip(name)}" here.', (*at, key), hint)
+        yield from _known(name, node, (*at, key))
+
+
+def _covers(value: Any, node: Mapping[str, Any], at: Pointer) -> Iterator[Finding]:
+    when = value.get("when", {}) if isinstance(value, dict) else None
+    if not isinstance(when, dict) or not {"list", "by"} <= set(value) <= {"list", "by", "when"}:
+        yield _shape('"x-covers" must be a mapping with list and by, and with "when" where it is not always so.', at)
+    elif not all(map(_is_text, (value["list"], value["by"], *when.values()))):
+        yield _shape('"x-covers" must name properties and their texts.', at)
+    else:
+        yield from _known(value["by"], node, (*at, "by"))
+        for name in when:
+            yield from _known(name, node, (*at, "when", name))
+
+
+def _known(name: str, node: Mapping[str, Any], at: Pointer) -> Iterator[Finding]:
+    known = node.get("properties")
+    if isinstance(known, dict) and name not in known:
+        hint = did_you_mean(name, known)
+        yield Finding("annotation-property", f'There is no property "{clip(name)}" here.', at, hint)
 
 
 def _unique(value: Any, at: Pointer) -> Iterator[Finding]:

@@ -1,5 +1,5 @@
-"""Holds one document against the rules that its schema names beyond the shape of values: keys of another mapping,
-targeting rules, versions and their ranges."""
+"""Holds one document against the rules that its schema names beyond the shape of values: keys of another mapping or
+for a list's items, targeting rules, versions and their ranges."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from reconciler.compiler.checked import Place, checked_places
 from reconciler.compiler.finding import Finding, clip, dotted
 from reconciler.compiler.suggest import did_you_mean
 from reconciler.model.diagnostics import Pointer
-from reconciler.model.kind import Kind
+from reconciler.model.kind import Covers, Kind
 
 
 def check_rules(value: Any, kind: Kind) -> list[Finding]:
@@ -24,6 +24,8 @@ def _findings(place: Place) -> Iterator[Finding]:
     check = place.check
     if check.one_of:
         yield from _one_of(check.one_of, place)
+    if check.covers and isinstance(place.value, dict):
+        yield from _covers(check.covers, place)
     if check.logic:
         yield from _logic(check.logic, place)
     if check.version:
@@ -38,6 +40,34 @@ def _one_of(name: str, place: Place) -> Iterator[Finding]:
         summary = f'"{dotted(place.pointer)}" must be a key of "{name}", not "{clip(str(place.value))}".'
         hint = did_you_mean(str(place.value), keys) or f"There are {clip(', '.join(keys))}."
         yield Finding("one-of", summary, place.pointer, hint)
+
+
+def _covers(covers: Covers, place: Place) -> Iterator[Finding]:
+    if any(place.value.get(name) != text for name, text in covers.when.items()):
+        return
+    pointer, given = (*place.pointer, covers.by), place.value.get(covers.by)
+    given = given if isinstance(given, dict) else {}
+    names = _names(covers.list, place)
+    missing = [name for name in names if name not in given]
+    if missing:
+        summary = f'"{dotted(pointer)}" lacks the key{"s" * (len(missing) > 1)} {clip(", ".join(missing))}.'
+        at = pointer if covers.by in place.value else place.pointer
+        yield Finding("covers", summary, at, f'It must have one for each item of "{covers.list}"{_given(covers)}.')
+    for key in sorted(given.keys() - set(names)):
+        summary = f'"{dotted((*pointer, key))}" is there for no item of "{covers.list}".'
+        yield Finding("covers", summary, (*pointer, key), did_you_mean(key, names), on_key=True)
+
+
+def _given(covers: Covers) -> str:
+    conditions = " and ".join(f'"{name}" is "{text}"' for name, text in covers.when.items())
+    return f", since {conditions}" if conditions else ""
+
+
+def _names(name: str, place: Place) -> list[str]:
+    """What the items of the nearest list `name` are told apart by."""
+    items, field = place.nearest(name)
+    keys = [item.get(field.key) for item in items if isinstance(item, dict)] if isinstance(items, list) else []
+    return [key for key in keys if isinstance(key, str)]
 
 
 def _logic(name: str, place: Place) -> Iterator[Finding]:

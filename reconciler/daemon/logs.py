@@ -78,7 +78,8 @@ class Log:
                 self.error(text, commit=after.desired)
         for diagnostic in report.diagnostics:
             self._diagnostic(diagnostic, after.desired)
-        self._log(_LEVELS[after.verdict], f"{after.verdict} {short(after.desired)}", _facts(report))
+        message = f"{after.verdict} {short(after.desired)}" if after.desired else f"{after.verdict}, no commit yet"
+        self._log(_LEVELS[after.verdict], message, _facts(report))
 
     def triggered(self, trigger: Trigger) -> None:
         """Tells why the daemon looks again."""
@@ -134,6 +135,7 @@ def _facts(report: CycleReport) -> dict[str, Any]:
         "desired": after.desired,
         "applied": after.applied,
         **{f"changes_{action}": count for action, count in report.applied.items() if count},
+        "healed": ",".join(report.healed),
         **{name: count for name, count in counts.items() if count},
         "waits": after.waits,
         "trouble": after.trouble,

@@ -40,7 +40,7 @@ class Cycles(Protocol):
 class Loop:
     """`leads` says whether this process may act; while it does not, triggers wait. Each of `listeners` is told of each
     cycle. `expect` is called with the seconds within which it will be called again; `stall` are those that a cycle may
-    take between two safe points."""
+    take between two safe points. The first cycle waits up to `patience` seconds for a feed to say what is asked for."""
 
     def __init__(
         self,
@@ -50,6 +50,7 @@ class Loop:
         leads: Callable[[], bool] = lambda: True,
         expect: Callable[[float], None] = lambda seconds: None,
         stall: float = 3600.0,
+        patience: float = 0.0,
     ) -> None:
         self._cycles = cycles
         self._clock = clock
@@ -57,6 +58,7 @@ class Loop:
         self._leads = leads
         self._expect = expect
         self._stall = stall
+        self._first = patience
         # Its `put` may be called by a signal's handler, whatever this thread is doing.
         self._queue: SimpleQueue[Trigger | None] = SimpleQueue()
         self._stopped = False
@@ -81,8 +83,8 @@ class Loop:
         return self._queue.qsize()
 
     def run(self) -> None:
-        """Turns until `stop`. The first cycle comes at once."""
-        triggers: tuple[Trigger, ...] = (Trigger(Why.START),)
+        """Turns until `stop`."""
+        triggers = (Trigger(Why.START), *(self._wait(self._first) if self._first else ()))
         while not self._stopped:
             if self._leads():
                 self._cycle(triggers)

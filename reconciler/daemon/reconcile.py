@@ -195,6 +195,8 @@ class Reconciler:
 
     def _without(self, scene: _Scene, look: Look) -> SyncStatus:
         """The status where nothing sound was ever seen."""
+        if scene.is_news:
+            self._announce(scene)
         self.due = Due(later(scene.now, self._rules.interval_by(Policy())), Why.INTERVAL)
         nothing = "No desired state without errors was seen yet."
         return scene.before._replace(
@@ -240,11 +242,11 @@ class Reconciler:
 
     def _show(self, scene: _Scene, force: InForce, found: Survey, refused: bool, going: bool) -> None:
         """Shows the plan when something changed, when it is carried out, and when it is not the one shown last; not an
-        empty one while something waits."""
+        empty one while something waits or is refused."""
         plan = found.plan
         content = (*((c.address, c.action, c.after) for c in plan.changes), *(seen for _, seen in plan.drift))
         news = scene.is_news and not refused
-        says = content or not (found.whole.changes or found.unplanned)
+        says = content or not (found.whole.changes or found.unplanned or refused)
         if says and (news or content != self._shown or (going and plan.changes)):
             self._announce(scene)
             self._audience.show(force.registry, plan)
@@ -263,6 +265,9 @@ class Reconciler:
         now = self._registry.clock.now()
         done = _done(found, summary)
         healed = tuple(change.address for change in done if change.address not in found.wanted)
+        if done:
+            changed = {change.address for change in done}
+            self._shown = tuple(seen for _, seen in found.plan.drift if seen.address not in changed)
         self._report = self._report._replace(
             summary=summary, applied=Counter(change.action.value for change in done), healed=healed
         )

@@ -1,4 +1,7 @@
-"""What signals ask of the daemon: SIGTERM or SIGINT to end at the next safe point, SIGHUP to read its settings anew."""
+"""What signals ask of the daemon: SIGTERM or SIGINT to end at the next safe point, SIGHUP to read its settings anew.
+
+The system sends SIGHUP too when a terminal is closed. Then it asks to end.
+"""
 
 from __future__ import annotations
 
@@ -22,6 +25,7 @@ class Signals:
     def __init__(self, timeout: float, ending: Callable[[], None], reload: Callable[[], None]) -> None:
         self.timeout = timeout
         self.stop = threading.Event()
+        self._terminals: tuple[int, ...] = ()
         self._ending = ending
         self._reload = reload
 
@@ -29,7 +33,14 @@ class Signals:
         """To be called by the main thread. Nothing else may set handlers of these signals afterwards."""
         signal.signal(signal.SIGTERM, self._end)
         signal.signal(signal.SIGINT, self._end)
-        signal.signal(signal.SIGHUP, lambda number, frame: self._reload())
+        self._terminals = _terminals()
+        signal.signal(signal.SIGHUP, self._hang_up)
+
+    def _hang_up(self, number: int, frame: FrameType | None) -> None:
+        if self._terminals == _terminals():
+            self._reload()
+        else:
+            self._end(number, frame)
 
     def _end(self, number: int, frame: FrameType | None) -> None:
         if self.stop.is_set():
@@ -39,3 +50,8 @@ class Signals:
         timer.daemon = True
         timer.start()
         self._ending()
+
+
+def _terminals() -> tuple[int, ...]:
+    """The standard streams that are terminals: none is any more once it was closed."""
+    return tuple(number for number in (0, 1, 2) if os.isatty(number))

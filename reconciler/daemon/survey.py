@@ -104,7 +104,14 @@ def _settled(force: InForce, recorded: RecordedState) -> tuple[InForce, Mapping[
     """What is in force with a node for what left that open, the records that can be seen, and what is wrong there."""
     registry = force.registry
     settled = settle(
-        force.desired, force.texts, recorded.records, registry.settings, registry.catalogue, registry.driver_for, True
+        force.desired,
+        force.texts,
+        recorded.records,
+        registry.settings,
+        registry.cache,
+        registry.catalogue,
+        registry.driver_for,
+        look=True,
     )
     return force._replace(desired=settled.desired), settled.visible, settled.diagnostics
 

@@ -24,6 +24,8 @@ _FIELDS = {
     "user": "spec.user",
 }
 _APPLIED, _OTHERWISE = "as applied", "otherwise"
+_KILLED = -1
+"""What supervisord says instead of an exit code."""
 
 
 def observe(site: Site, supervisor: Supervisor, records: Sequence[Record]) -> Iterator[Observation]:
@@ -75,7 +77,8 @@ def _why_down(look: Look, processes: Sequence[Process]) -> str:
         return "supervisord does not know it"
     which = f"process {processes.index(down[0]) + 1} of {len(processes)}" if len(processes) > 1 else "it"
     if down[0].state == EXITED:
-        return f"{which} ended with exit code {down[0].exit_code}"
+        code = down[0].exit_code
+        return f"{which} was killed by a signal" if code == _KILLED else f"{which} ended with exit code {code}"
     if down[0].state in (BACKOFF, FATAL):
         return f"{which} ends right after each start"
     return f"{which} was stopped"

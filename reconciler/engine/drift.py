@@ -45,7 +45,7 @@ def find_drift(
     if compiled.desired is None:
         return Found(None, 0, explain(compiled.diagnostics, store))
     records = store.load().records
-    settled = settle(compiled.desired, compiled.texts, records, settings, catalogue, driver_for, look=True)
+    settled = settle(compiled.desired, compiled.texts, records, settings, cache, catalogue, driver_for, look=True)
     desired = settled.desired.resources
     among = choose(words, desired.keys() | records.keys(), catalogue)
     visible = settled.visible

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, NamedTuple
 from reconciler.compiler.kinds import hosts, node_field
 from reconciler.engine.desired import Reads, locate_in
 from reconciler.model.address import Address
-from reconciler.model.diagnostics import Diagnostic, Diagnostics, Severity
+from reconciler.model.diagnostics import Diagnostic, Diagnostics, Severity, errors
 from reconciler.model.kind import Catalogue
 from reconciler.model.record import Record
 from reconciler.model.resource import DesiredState, Reference, Resource
 from reconciler.model.settings import Settings
-from reconciler.ports import DriverFor
+from reconciler.ports import CompileCache, DriverFor
 
 if TYPE_CHECKING:
     from reconciler.planner.place import Rules
@@ -40,18 +40,22 @@ def settle(
     texts: Reads,
     records: Mapping[Address, Record],
     settings: Settings,
+    cache: CompileCache,
     catalogue: Catalogue,
     driver_for: DriverFor,
     look: bool,
 ) -> Settled:
     """Puts what is `desired` on nodes; `texts` reads its files. With `look` the recorded nodes are asked how they are:
-    from one that cannot work, what gives labels moves, and what is on it counts as it is recorded."""
+    from one that cannot work, what gives labels moves, and what is on it counts as it is recorded. What only one on a
+    node may have is judged again, for now it is known who is on one."""
     if not _in_use(desired.resources, records, catalogue):
         return Settled(desired, records, ())
     rules = rules_of(catalogue, settings.state)
     unfit = _unfit_nodes(records, rules, catalogue, driver_for) if look else {}
-    placed, problems = _placed(desired, records, rules, unfit)
+    put, problems = _put(desired, records, rules, unfit)
+    problems += _contests(put, desired, cache, catalogue)
     visible, warnings = _within_reach(records, rules, unfit)
+    placed = desired._replace(resources={**desired.resources, **put}) if put else desired
     return Settled(placed, visible, (*locate_in(problems, texts), *warnings))
 
 
@@ -104,9 +108,10 @@ def _unfit_nodes(
     return {record.address: health.message for record, health in checked if not health.healthy}
 
 
-def _placed(
+def _put(
     desired: DesiredState, records: Mapping[Address, Record], rules: Rules, unfit: Iterable[Address]
-) -> tuple[DesiredState, Diagnostics]:
+) -> tuple[Mapping[Address, Resource], Diagnostics]:
+    """What gave labels, with the node that it is on now."""
     from reconciler.planner.place import place
 
     placed = place(desired.resources, records, rules, frozenset(unfit))
@@ -114,7 +119,19 @@ def _placed(
         address: _put_on(desired.resources[address], rules.fields[desired.resources[address].kind], node)
         for address, node in placed.nodes.items()
     }
-    return (desired._replace(resources={**desired.resources, **put}) if put else desired), placed.diagnostics
+    return put, placed.diagnostics
+
+
+def _contests(
+    put: Mapping[Address, Resource], desired: DesiredState, cache: CompileCache, catalogue: Catalogue
+) -> Diagnostics:
+    """What is wrong between components now that it is known who is on a node; all else that is wrong is known. What
+    they claimed before is looked at beside it, so that the cache keeps both."""
+    if not put:
+        return ()
+    from reconciler.engine.claims import check_across
+
+    return tuple(errors(check_across((*put.values(), *desired.resources.values()), cache, catalogue)))
 
 
 def _put_on(resource: Resource, field: str, node: Address) -> Resource:

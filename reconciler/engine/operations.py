@@ -51,7 +51,7 @@ def plan(
     asked, texts = compiled.desired, compiled.texts
 
     def against(recorded: RecordedState) -> Planned:
-        settled = settle(asked, texts, recorded.records, settings, catalogue, driver_for, request.refresh)
+        settled = settle(asked, texts, recorded.records, settings, cache, catalogue, driver_for, request.refresh)
         told = (*compiled.diagnostics, *settled.diagnostics)
         if errors(settled.diagnostics) and request.options.mode is Mode.NORMAL:
             return Planned(None, told)

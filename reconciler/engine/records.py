@@ -61,7 +61,9 @@ def after_refresh(record: Record, seen: Observation) -> Record | None:
     """The record that agrees with what a driver saw."""
     if seen.state == ABSENT:
         return None
-    return record._replace(state=seen.state, status=Status.DRIFTED if seen.drift else record.status, error=seen.drift)
+    if seen.state != record.state:
+        return record._replace(state=seen.state)
+    return record._replace(status=Status.DRIFTED, error=seen.drift)
 
 
 def as_applied(resource: Resource, commit: str) -> Record:

@@ -9,7 +9,7 @@ import orjson
 from reconciler.model.diagnostics import Diagnostic, Invalid
 from reconciler.model.history import Run
 from reconciler.model.record import RecordedState
-from reconciler.ports import Locking, StateStore
+from reconciler.ports import Locking, Notes, StateStore
 
 _FORCE = "-force takes it all the same. `ureg state pull` prints what is recorded now; keep that first."
 
@@ -34,10 +34,11 @@ def push(pushed: RecordedState, run: Run, store: StateStore, locking: Locking, f
 
 
 def migrate(source: StateStore, target: StateStore, run: Run, here: Locking, there: Locking) -> tuple[int, str]:
-    """Copies all records of `source` into the empty state `target`, both locked, reads them back and compares.
+    """Copies all records of `source` into the empty state `target`, both locked, reads them back and compares. The
+    notes come along: what is suspended stays so, and the daemon goes on with what it knows.
 
-    Returns how many there are, and their digest. Raises Invalid where `source` is empty or `target` is not, where a run
-    that died still has to be recovered, and where what was read back is not what was copied.
+    Returns how many records there are, and their digest. Raises Invalid where `source` is empty or `target` is not,
+    where a run that died still has to be recovered, and where what was read back is not what was copied.
     """
     _refuse_unfit(source.load(), target.load())  # also before locking, which a database cannot do twice
     with source.write(here.info, here.timeout), target.write(there.info, there.timeout) as writer:
@@ -46,6 +47,7 @@ def migrate(source: StateStore, target: StateStore, run: Run, here: Locking, the
         _refuse_unfit(recorded, target.load())
         writer.begin(run)
         writer.replace(recorded, "migrate")
+        _copy_notes(source.notes, target.notes)
         written, expected = digest(target.load()), digest(recorded)
         writer.finish("ok" if written == expected else "failed")
     if written != expected:
@@ -60,6 +62,13 @@ def digest(recorded: RecordedState) -> str:
         parts = [part.decode() if isinstance(part, bytes) else part for part in recorded.records[address]]
         total.update(orjson.dumps(parts))
     return total.hexdigest()
+
+
+def _copy_notes(source: Notes, target: Notes) -> None:
+    """`target` may have some already, of a copy that did not come to its end."""
+    known = {note.key: note.version for note in target.under("")}
+    for note in source.under(""):
+        target.put(note.key, note.body, known.get(note.key, 0))
 
 
 def _refuse_other_lineage(pushed: RecordedState, current: RecordedState) -> None:

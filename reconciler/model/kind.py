@@ -29,17 +29,28 @@ class Unique(NamedTuple):
     apart: tuple[Apart, ...] = ()
 
 
+class Covers(NamedTuple):
+    """The property `by` of the mapping here has a key for each item of the nearest `list` around, by its `x-key`, and
+    no other; asked for only where the mapping has the texts in `when`."""
+
+    list: str
+    by: str
+    when: Mapping[str, str] = MappingProxyType({})
+
+
 class Check(NamedTuple):
     """What is checked at one place beyond its shape.
 
     `one_of` names the mapping, the nearest around it, whose keys the text here is one of (`x-one-of`), `logic` the one
-    whose keys the flagd rule here answers with (`x-logic`). `version` says that the text here is the component's
+    whose keys the flagd rule here answers with (`x-logic`). `covers` says what of the mapping here goes with the items
+    of a list (`x-covers`). `version` says that the text here is the component's
     version or a range of versions (`x-version`); `requires` are the properties of the mapping here that name a
     component and the range of versions that will do (`x-requires`).
     """
 
     unique: Unique | None = None
     one_of: str = ""
+    covers: Covers | None = None
     logic: str = ""
     version: bool = False
     requires: tuple[str, str] | None = None

@@ -2,8 +2,9 @@
 
 Where the component is, is its record as corrected by what its driver observed. The verbs are the route from there to
 the state asked for. They bring the manifest in where its fingerprint changed, where the world drifted from it, and
-where the last attempt failed with the component already in the state asked for. What was half made is made again, what
-was half removed is removed again: drivers are idempotent.
+where the last attempt failed with the component already in the state asked for. What left its state is only led back
+to it: the verbs on the way bring its content with them. What was half made is made again, what was half removed is
+removed again: drivers are idempotent.
 """
 
 from __future__ import annotations
@@ -83,7 +84,7 @@ def _clearing(kind: Kind) -> Route | None:
 def _update(case: Case, resource: Resource, record: Record, routes: Routes) -> Move | Diagnostic | None:
     found = _differences(case.kind, resource, record)
     forced = any(difference.forces_replacement for difference in found)
-    changed = resource.fingerprint != record.fingerprint or _drifted(case, record)
+    changed = resource.fingerprint != record.fingerprint or _drifted(case, resource, record)
     replace = forced or case.replace
     retry = record.status == Status.FAILED and case.state == resource.state and not changed and not replace
     verbs = routes.find(case.kind, case.state, resource.state, changed or retry, replace)
@@ -104,8 +105,11 @@ def _differences(kind: Kind, resource: Resource, record: Record) -> tuple[Differ
     return differences(record.body(), resource.body(), kind.manifest_fields)
 
 
-def _drifted(case: Case, record: Record) -> bool:
-    return record.status == Status.DRIFTED or bool(case.observation and case.observation.drift)
+def _drifted(case: Case, resource: Resource, record: Record) -> bool:
+    """Whether the world drifted in a way that the verbs which lead to the state asked for do not mend by themselves."""
+    seen = case.observation
+    led_back = seen is not None and seen.state not in (record.state, resource.state)
+    return record.status == Status.DRIFTED or bool(seen and seen.drift and not led_back)
 
 
 def _reason(case: Case, record: Record, action: Action, forced: bool) -> Reason:

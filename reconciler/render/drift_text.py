@@ -15,6 +15,8 @@ from reconciler.render.escape import escape, headline
 from reconciler.render.style import Style
 
 _SIDES = {Moved.GIT: "git moved", Moved.WORLD: "the world moved", Moved.BOTH: "both moved"}
+_UNAPPLIED = "not applied"
+"""In the place of "git moved" where an apply tried to follow and failed."""
 _LONGEST_SIDE = max(map(len, _SIDES.values()))
 _MOST_CELLS = 80
 """Longer values are cut; the JSON output has them whole."""
@@ -26,7 +28,7 @@ def render_drift(drifts: Sequence[Drift], compared: int, style: Style) -> str:
     waiting = sum(drift.moved is not Moved.WORLD for drift in drifts)
     lines = [_verdict(moved, compared, style)]
     if waiting:
-        lines.append(f"Git moved for {waiting} of them: `ureg plan` shows what an apply would do.")
+        lines.append(f"Not yet as git says: {waiting}. `ureg plan` shows what an apply would do.")
     if moved:
         lines.append("`ureg apply` makes the world as git says, `ureg apply -refresh-only` records what is there.")
     return "\n\n".join((*(_component(drift, style) for drift in drifts), "\n".join(lines))) + "\n"
@@ -40,7 +42,8 @@ def _verdict(moved: int, compared: int, style: Style) -> str:
 
 
 def _component(drift: Drift, style: Style) -> str:
-    lines = [style.bold(f"{escape(drift.address)}: {_SIDES[drift.moved]}")]
+    sides = {**_SIDES, Moved.GIT: _UNAPPLIED} if drift.status is Status.FAILED else _SIDES
+    lines = [style.bold(f"{escape(drift.address)}: {sides[drift.moved]}")]
     if drift.source:
         lines.append(style.dim(f"  at {escape(drift.source)}"))
     if drift.status is Status.FAILED:
@@ -48,7 +51,7 @@ def _component(drift: Drift, style: Style) -> str:
     names = [escape(divergence.field) for divergence in drift.divergences]
     longest = max(map(width, names))
     lines += [
-        f"  {pad(name, longest)}  {pad(_SIDES[divergence.moved], _LONGEST_SIDE)}  {_values(divergence)}"
+        f"  {pad(name, longest)}  {pad(sides[divergence.moved], _LONGEST_SIDE)}  {_values(divergence)}"
         for name, divergence in zip(names, drift.divergences, strict=True)
     ]
     return "\n".join(lines)

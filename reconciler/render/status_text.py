@@ -22,7 +22,7 @@ def render_status(status: SyncStatus, silent: str, style: Style, columns: int = 
     is held by the run that is under way."""
     facts = {
         "daemon": silent or f"{status.reporter}, {status.mode.value}, watches {status.source}",
-        "verdict": status.verdict.value,
+        "verdict": status.verdict.value if status.last_run else "",
         "under way": f"{lock.info.operation} by {lock.info.who} since {moment(lock.created)}" if lock else "",
         "desired": _generation(status.desired),
         "in force": _generation(status.good) if status.good != status.desired else "",

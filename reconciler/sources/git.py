@@ -144,6 +144,8 @@ def start(root: Path, *args: str, settings: Mapping[str, str] | None = None, dat
             stdin=subprocess.DEVNULL if data is None else subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
+            # Ctrl-C is for this process, which decides what ends.
+            process_group=0,
         )
     except FileNotFoundError:
         raise GitMissing from None
@@ -259,13 +261,13 @@ def without_filters(scoped_names: bytes) -> dict[str, str]:
 
 
 def init_repository(root: Path) -> None:
-    """Makes `root` a git repository. Harmless where it is one. Raises GitError."""
+    """Makes `root` a git repository, with the branch `main`. Harmless where it is one. Raises GitError."""
     try:
         import git
     except ImportError:  # raised where it finds no git
         raise GitMissing from None
     try:
-        git.Repo.init(root).close()
+        git.Repo.init(root, initial_branch="main").close()
     except (git.GitError, OSError) as error:
         raise GitError("git init failed", str(error)) from None
 

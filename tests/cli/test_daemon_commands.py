@@ -68,6 +68,7 @@ def branch(registry: Repository) -> Iterator[Daemon]:
 
 def test_status_without_a_daemon_says_so_and_what_is_recorded(registry: Repository) -> None:
     assert "none has reported yet" in registry.ureg("status")
+    assert "verdict" not in registry.ureg("status")
     registry.ureg("apply", "-auto-approve")
     assert "1 recorded" in registry.ureg("status")
     status = json.loads(registry.ureg("status", "-json"))
@@ -96,6 +97,18 @@ def test_status_with_a_daemon(daemon: Daemon) -> None:
     assert "registry.d/b.yaml:1" in shown
     (daemon.repository.root / "registry.d/b.yaml").unlink()
     daemon.until(lambda status: status["verdict"] == "synced")
+
+
+def test_status_is_written_again_when_it_changes(daemon: Daemon) -> None:
+    daemon.until(lambda status: status["verdict"] == "synced")
+    with daemon.repository.start("status", "-watch") as watching:
+        assert watching.stdout is not None
+        while not watching.stdout.readline().startswith("verdict:    synced"):
+            pass
+        daemon.repository.write("registry.d/b.yaml", "kind: [")
+        while not watching.stdout.readline().startswith("verdict:    refused"):
+            pass
+        watching.kill()
 
 
 def test_a_dead_daemon_is_not_taken_for_a_living_one(registry: Repository) -> None:
@@ -144,6 +157,7 @@ def test_a_suspension_ends_by_itself_and_the_daemon_goes_on(daemon: Daemon) -> N
         (("wait", "all", "-commit=nowhere"), "names no commit"),
         (("watch", "-mode=apply"), "-mode=apply needs -auto-approve"),
         (("watch", "-listen=here"), "is no place to listen at"),
+        (("watch", "-lock=false", "-state=postgresql://me@127.0.0.1:1/x"), "-lock=false does not go with"),
     ],
 )
 def test_what_cannot_be_meant_is_refused(registry: Repository, args: tuple[str, ...], says: str) -> None:
@@ -181,8 +195,44 @@ def test_wait_for_a_commit_that_was_just_pushed(branch: Daemon) -> None:
     assert "is refused" in repository.refused("wait", "all", f"-commit={bad}", "-timeout=20s")
 
 
+def test_the_first_report_is_about_the_branch(registry: Repository) -> None:
+    running = Daemon(registry, "-branch=main")
+    status = running.until(lambda status: status["reports"] is True)
+    assert (status["verdict"], status["applied"]) == ("synced", registry.git("rev-parse", "HEAD"))
+    running.process.send_signal(signal.SIGTERM)
+    out, _ = running.process.communicate(timeout=20)
+    assert "The source has not told" not in out
+
+
+def test_people_are_told_what_is_wrong_with_the_source_and_when_it_is_well(registry: Repository) -> None:
+    registry.write("ureg.yaml", "watch: {fetch: {interval: 100ms}}\n")
+    registry.commit()
+    running = Daemon(registry, "-branch=later")
+    running.until(lambda status: "no branch later" in str(status["trouble"]))
+    registry.git("branch", "later")
+    running.until(lambda status: status["verdict"] == "synced")
+    registry.git("branch", "-D", "later")
+    running.until(lambda status: status["trouble"] != "")
+    registry.git("branch", "later")
+    running.until(lambda status: status["trouble"] == "")
+    running.process.send_signal(signal.SIGTERM)
+    out, _ = running.process.communicate(timeout=20)
+    begins = ("Watching", "There is no branch", "The source", "later is well")
+    lines = [line for line in out.splitlines() if line.startswith(begins)]
+    assert lines == [
+        "Watching. Ctrl-C ends it.",
+        "There is no branch later here, or it has no commit yet.",
+        "The source has not told of a commit yet.",
+        "later is well again.",
+        "There is no branch later here, or it has no commit yet.",
+        "later is well again.",
+    ]
+
+
 def test_a_rollback_is_what_the_daemon_follows(branch: Daemon) -> None:
     repository = branch.repository
+    repository.git("config", "user.name", "Grace")
+    repository.git("config", "user.email", "grace@example.org")
     first = repository.git("rev-parse", "HEAD")
     repository.write("registry.d/a.yaml", component("a", owner="bad"))
     repository.write("registry.d/b.yaml", component("b"))

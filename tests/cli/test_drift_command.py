@@ -47,7 +47,7 @@ def test_what_waits_in_git_is_shown_and_is_no_drift(probes: Probes) -> None:
     text = probes.repository.ureg("drift")
     assert "spec.n      git moved        1 -> 2" in text
     assert "No drift" in text
-    assert "Git moved for 2 of them" in text
+    assert "Not yet as git says: 2" in text
 
 
 def test_the_world_moves(probes: Probes) -> None:
@@ -108,7 +108,10 @@ def test_a_failed_component_says_so(probes: Probes) -> None:
     probes.ask("a", n=2)
     probes.repository.ureg("apply", "-auto-approve", code=1)
     text = probes.repository.ureg("drift")
+    assert "probe/a: not applied\n" in text
     assert "its last transition failed: no room (and 1 more line)\n" in text
+    assert "spec.n  not applied      1 -> 2" in text
+    assert "No drift" in text
 
 
 def test_a_refresh_only_plan_tells_piece_by_piece_and_its_apply_records(probes: Probes) -> None:
@@ -127,6 +130,12 @@ def test_a_refresh_only_plan_tells_piece_by_piece_and_its_apply_records(probes: 
     assert differences(found["probe/a"]) == {"spec.n": ("world", "1", "1", "7")}
     repository.ureg("apply", "-auto-approve")
     assert drifted(probes, code=0) == {}
+
+
+def test_a_state_that_a_refresh_recorded_is_led_back_to_without_an_update(probes: Probes) -> None:
+    probes.change("b", state="off")
+    probes.repository.ureg("apply", "-refresh-only", "-auto-approve")
+    assert "(start)" in probes.repository.ureg("plan")
 
 
 CONFIG = {

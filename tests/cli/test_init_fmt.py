@@ -24,8 +24,16 @@ def test_init_makes_a_repository_and_keeps_what_is_there(tmp_path: Path) -> None
     assert "kept" in bare.ureg("init")
     assert (tmp_path / ".git").is_dir()
     assert (tmp_path / "ureg.yaml").read_text() == "parallelism: 3\n"
-    again = bare.ureg("init")
-    assert "+ " not in again.replace("\n+ ", "+ ") or "kept" in again
+    again = bare.ureg("init").partition("\n\n")[0].splitlines()
+    assert all(line.startswith("= ") and line.endswith(" (kept)") for line in again)
+
+
+def test_a_new_repository_begins_on_the_branch_that_the_workflow_names(tmp_path: Path) -> None:
+    (tmp_path / "config").write_text("[init]\n\tdefaultBranch = trunk\n")
+    bare = Repository(tmp_path, tmp_path / "cache")
+    bare.ureg("init", "fresh", GIT_CONFIG_GLOBAL=str(tmp_path / "config"))
+    assert "branches: [main]" in (tmp_path / "fresh/.github/workflows/ureg.yml").read_text()
+    assert (tmp_path / "fresh/.git/HEAD").read_text() == "ref: refs/heads/main\n"
 
 
 def test_editors_are_told_which_schema_judges_which_folder(repository: Repository) -> None:
@@ -78,6 +86,22 @@ def test_version_and_completion(repository: Repository) -> None:
     assert json.loads(repository.ureg("version", "-json"))["ureg_version"]
     for shell in ("bash", "zsh", "fish"):
         assert "_UREG_COMPLETE" in repository.ureg("completion", shell)
+
+
+def completions(repository: Repository, line: str) -> list[str]:
+    """What a bash offers at the end of `line`."""
+    last = str(len(line.split(" ")) - 1)
+    offered = repository.ureg(_UREG_COMPLETE="bash_complete", COMP_WORDS=line, COMP_CWORD=last)
+    return [item.partition(",")[2] for item in offered.splitlines()]
+
+
+def test_completion_offers_options_as_the_help_shows_them(repository: Repository) -> None:
+    assert completions(repository, "ureg heal") == ["health"]
+    assert completions(repository, "ureg plan -o") == ["-out", "-output"]
+    assert completions(repository, "ureg plan -ref") == ["-refresh-only", "-refresh=false"]
+    assert completions(repository, "ureg logs -f") == ["-f", "-follow"]
+    assert completions(repository, "ureg -ch") == ["-chdir"]
+    assert "--out" in completions(repository, "ureg plan --o")
 
 
 def test_help_reads_as_it_is_typed(repository: Repository) -> None:

@@ -12,30 +12,9 @@ import pytest
 from manifests import component
 from repository import ROOT, Repository
 
-COMMANDS = [
-    "init",
-    "validate",
-    "plan",
-    "apply",
-    "destroy",
-    "watch",
-    "show",
-    "get",
-    "graph",
-    "state",
-    "import",
-    "diff",
-    "rollback",
-    "runs",
-    "history",
-    "events",
-    "lock",
-    "force-unlock",
-    "fmt",
-    "schema",
-    "completion",
-    "version",
-]
+import cli
+
+COMMANDS = [row.name for row in cli.COMMANDS]
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -62,7 +41,7 @@ def test_help_lists_settings_apart(repository: Repository) -> None:
 
 
 def test_help_shows_one_dash_everywhere(repository: Repository) -> None:
-    for args in ((), ("state",), ("state", "mv"), ("plan",)):
+    for args in ((), ("state", "mv"), *((command,) for command in COMMANDS)):
         assert "--" not in repository.ureg(*args, "--help")
         assert "-help" in repository.ureg(*args, "-help")
     assert "-chdir DIR" in repository.ureg("-help")

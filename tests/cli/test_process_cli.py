@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -62,7 +63,9 @@ def test_services_live_with_the_registry(repository: Repository, running: Superv
 
     kill(running)
     wait_until(lambda: not is_alive(first))
-    assert "supervisord is not running" in repository.ureg("plan", "-detailed-exitcode", code=2)
+    told = repository.ureg("plan", "-detailed-exitcode", code=2)
+    assert "because it drifted: supervisord is not running" in told
+    assert told.count("stopped -> running (start)") == 2
     repository.ureg("apply", "-auto-approve")
     assert is_alive(pid_of(running, "one"))
 
@@ -88,6 +91,21 @@ def test_one_that_fails_is_recorded_as_failed_with_its_last_words_and_healed_lat
     assert is_alive(pid_of(running, "bad"))
 
 
+def test_a_command_that_is_not_found_fails_alone_and_is_healed_later(
+    repository: Repository, running: Supervisor
+) -> None:
+    write(repository, "good", "exec sleep 1000")
+    text = SERVICE.format(name="gone", script="exec sleep 1000")
+    repository.write("registry.d/gone.yaml", text.replace("command: [sh,", "command: [no-such-program,"))
+    said = repository.ureg("apply", "-auto-approve", code=1)
+    assert "no-such-program" in said
+    assert is_alive(pid_of(running, "good"))
+    assert json.loads(repository.ureg("get", "service/gone", "-o", "json"))["status"] == "failed"
+    repository.write("registry.d/gone.yaml", text)
+    repository.ureg("apply", "-auto-approve")
+    assert is_alive(pid_of(running, "gone"))
+
+
 def test_a_program_that_writes_to_the_terminal_is_shown_escaped(repository: Repository, running: Supervisor) -> None:
     repository.write("evil.sh", "printf '\\033[2J::error::x\\n'; exit 1\n")
     repository.write(
@@ -104,8 +122,28 @@ def test_the_port_of_somebody_else_is_told_of(repository: Repository, running: S
         port = taken.getsockname()[1]
         text = SERVICE.format(name="late", script="exec sleep 9") + f"  ports: [{{name: http, port: {port}}}]\n"
         repository.write("registry.d/late.yaml", text)
+        write(repository, "good", "exec sleep 1000")
         said = repository.ureg("apply", "-auto-approve", code=1)
     assert f"the port {port} (http) is taken by" in said
     assert f"(pid {os.getpid()})" in said
+    assert is_alive(pid_of(running, "good"))
     repository.ureg("apply", "-auto-approve")
     assert is_alive(pid_of(running, "late"))
+
+
+def test_a_daemon_heals_what_was_killed_and_says_so(repository: Repository, running: Supervisor) -> None:
+    write(repository, "one", "exec sleep 1000")
+    repository.ureg("apply", "-auto-approve")
+    first = pid_of(running, "one")
+    with repository.start("watch", "-auto-approve", "-mode=self-heal", "-interval=1s") as daemon:
+        repository.ureg("wait", "service/one", "-timeout=20s")
+        kill(running)
+        wait_until(lambda: not is_alive(first))
+        wait_until(lambda: running.look().alive and bool(running.look().of("service~one.blue")))
+        repository.ureg("wait", "service/one", "-timeout=20s")
+        daemon.terminate()
+        out, err = daemon.communicate(timeout=30)
+    assert is_alive(pid_of(running, "one"))
+    assert "because it drifted: supervisord is not running" in out
+    assert " healed=service/one" in err
+    assert repository.ureg("history", "service/one").count("start") == 2

@@ -196,6 +196,9 @@ def test_list_shows_where_each_is(applied: Repository, child: Repository) -> Non
     assert header.split() == ["NAME", "STATE", "REF", "COMMIT", "COMPONENTS", "SOURCE"]
     commit = child.git("rev-parse", "HEAD")[:12]
     assert row.split() == ["payments", "enabled", "main", commit, "2", str(child.root)]
+    (applied.root / MANIFEST).unlink()
+    (applied.root / "registry.d/user.yaml").unlink()
+    assert applied.ureg("registry", "list") == "There are no sub-registries.\n"
 
 
 @pytest.mark.parametrize("url", ["ext::sh -c touch%20x", "--upload-pack=touch x", "https://ada:secret@example.com/x"])

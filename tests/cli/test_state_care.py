@@ -250,6 +250,25 @@ def test_a_state_moves_to_postgresql_and_back(applied: Repository, postgres_url:
     assert "No changes." in applied.ureg("plan", UREG_STATE="back/state.db")
 
 
+def test_what_is_suspended_stays_so_when_the_state_moves(applied: Repository, postgres_url: str) -> None:
+    applied.ureg("suspend", "component/top", "-reason=hands off", "-for=2h")
+    applied.ureg("state", "migrate", postgres_url)
+    applied.ureg("state", "migrate", "back/state.db", UREG_STATE=postgres_url)
+    for place in (postgres_url, "back/state.db"):
+        (kept,) = json.loads(applied.ureg("status", "-json", UREG_STATE=place))["suspensions"]
+        assert (kept["scope"], kept["reason"]) == ("component/top", "hands off")
+        applied.ureg("state", "verify", UREG_STATE=place)
+
+
+def test_the_line_that_is_told_for_a_moved_state_works(applied: Repository, tmp_path: Path) -> None:
+    outside = tmp_path / "outside.db"
+    assert f"set UREG_STATE to {outside}:" in applied.ureg("state", "migrate", str(outside))
+    assert "No changes." in applied.ureg("plan", UREG_STATE=str(outside))
+    out = applied.ureg("state", "migrate", "back/state.db")
+    applied.write("ureg.yaml", out.splitlines()[-1] + "\n")
+    assert "No changes." in applied.ureg("plan")
+
+
 def test_a_password_is_not_printed(applied: Repository, postgres_url: str) -> None:
     url = postgres_url.replace("ureg@", "ureg:hunter2@")
     out = applied.ureg("state", "migrate", url)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,8 +15,13 @@ import pytest
 from estate import until
 from families import made, registry, settings
 from manifests import component
-from repository import Repository
+from repository import ROOT, Repository
 
+CONFIG = """apiVersion: ureg/v1
+kind: Config
+metadata: {name: app}
+spec: {format: json, path: app.json, values: {level: info}}
+"""
 LOST = """apiVersion: ureg/v1
 kind: Service
 metadata: {name: lost}
@@ -69,6 +76,22 @@ def test_a_signal_ends_it_quietly(watching: Watching, number: signal.Signals) ->
     assert "Traceback" not in out + err
 
 
+def test_it_ends_with_its_terminal(repository: Repository) -> None:
+    repository.write("registry.d/a.yaml", component("a"))
+    near, far = os.openpty()
+    command = ["setsid", "--ctty", sys.executable, str(ROOT / "cli.py"), "watch"]
+    with Popen(command, cwd=repository.root, env=repository.environment, stdin=far, stdout=far, stderr=far) as process:
+        os.close(far)
+        shown = b""
+        while b"only reports" not in shown:
+            shown += os.read(near, 1000)
+        os.close(near)
+        try:
+            assert process.wait(10) == 0
+        finally:
+            process.kill()
+
+
 def test_without_auto_approve_it_only_plans(repository: Repository) -> None:
     repository.write("registry.d/a.yaml", component("a"))
     with repository.start("watch", "-debounce=20ms") as process:
@@ -79,6 +102,32 @@ def test_without_auto_approve_it_only_plans(repository: Repository) -> None:
         process.send_signal(signal.SIGINT)
         process.communicate(timeout=10)
     assert repository.ureg("state", "list") == ""
+
+
+def test_drivers_go_by_the_settings_that_hold_now(repository: Repository) -> None:
+    repository.write("registry.d/app.yaml", CONFIG)
+    with repository.start("watch", "-auto-approve", "-mode=self-heal", "-debounce=20ms") as process:
+        until((repository.root / ".ureg/out/app.json").exists)
+        repository.write("ureg.yaml", "output: build\nstate: elsewhere.db\n")
+        until((repository.root / "build/app.json").exists)
+        process.kill()
+    assert not (repository.root / "elsewhere.db").exists()
+
+
+def test_a_log_in_the_folder_that_is_watched_is_no_change_of_it(repository: Repository) -> None:
+    repository.write("registry.d/a.yaml", component("a"))
+    log = repository.root / "watch.log"
+    command = [sys.executable, str(ROOT / "cli.py"), "watch", "-auto-approve", "-debounce=20ms"]
+    with (
+        log.open("w") as said,
+        Popen(command, cwd=repository.root, env=repository.environment, stdout=said, stderr=said) as process,
+    ):
+        until(lambda: "synced" in log.read_text())
+        time.sleep(0.3)
+        known = log.read_text()
+        time.sleep(0.5)
+        process.kill()
+    assert log.read_text() == known
 
 
 def test_a_sub_registry_that_moved_is_followed_at_the_next_look(repository: Repository, tmp_path: Path) -> None:

@@ -37,6 +37,12 @@ SPEC = {
         "type": "array",
         "items": {"type": "object", "properties": {"number": {"type": "integer", "x-unique": DOOR}, "floor": {}}},
     },
+    "rooms": {"type": "array", "items": {"type": "object"}, "x-key": "name"},
+    "beds": {
+        "type": "object",
+        "properties": {"rooms": {"type": "object"}, "for": {"type": "string"}},
+        "x-covers": {"list": "rooms", "by": "rooms", "when": {"for": "all"}},
+    },
     "spare": {"type": "object", "additionalProperties": {"type": "integer", "x-unique": DOOR}},
     "version": {"type": "string", "x-version": True},
     "needs": {

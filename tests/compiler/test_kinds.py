@@ -147,6 +147,8 @@ CASES: list[tuple[str, Callable[[Any], Any], dict[str, Any], str, str, str]] = [
     ("annotation-shape", _SPEC, {"size": {"allOf": [{"x-one-of": 5}]}}, "5", "", '"x-one-of": '),
     ("annotation-shape", _SPEC, {"size": {"allOf": [{"x-logic": ""}]}}, '""', "", '"x-logic": '),
     ("annotation-shape", _SPEC, {"size": {"allOf": [{"x-requires": {"name": "x"}}]}}, "{", "", '"x-requires": '),
+    ("annotation-shape", _SPEC, {"size": {"allOf": [{"x-covers": "ports"}]}}, '"ports"', "", '"x-covers": '),
+    ("annotation-shape", _SPEC, {"size": {"allOf": [{"x-covers": {"list": "a", "by": 1}}]}}, "{", "", '"x-covers": '),
     ("annotation-shape", _SPEC, {"size": {"allOf": [{"x-unique": "port"}]}}, '"port"', "", '"x-unique": '),
     ("annotation-shape", _SPEC, {"size": {"allOf": [{"x-unique": {"scope": "s", "by": 1}}]}}, "1", "", '"by": '),
     (
@@ -162,6 +164,14 @@ CASES: list[tuple[str, Callable[[Any], Any], dict[str, Any], str, str, str]] = [
         _SPEC,
         {"size": {"properties": {"who": {}, "range": {}}, "x-requires": {"name": "hwo", "range": "range"}}},
         '"hwo"',
+        '"who"',
+        "",
+    ),
+    (
+        "annotation-property",
+        _SPEC,
+        {"size": {"properties": {"who": {}}, "x-covers": {"list": "a", "by": "who", "when": {"hwo": "x"}}}},
+        '"x"',
         '"who"',
         "",
     ),

@@ -31,6 +31,17 @@ def test_a_text_must_be_a_key_of_the_nearest_mapping() -> None:
     assert told(default="on") == [("one-of", '"on"', "There are .")]
 
 
+def test_a_mapping_covers_the_items_of_a_list() -> None:
+    rooms = [{"name": "hall"}, {"name": "attic"}]
+    assert told(rooms=rooms, beds={"rooms": {"attic": 1, "hall": 2}, "for": "all"}) == []
+    assert told(beds={"for": "all"}) == told(rooms=rooms, beds={"for": "some"}) == []
+    wanted = 'It must have one for each item of "rooms", since "for" is "all".'
+    assert told(rooms=rooms, beds={"for": "all"}) == [("covers", '{"for":"all"}', wanted)]
+    lacking, extra = told(rooms=rooms, beds={"rooms": {"hal": 1}, "for": "all"})
+    assert lacking == ("covers", '{"hal":1}', wanted)
+    assert extra == ("covers", '"hal"', 'Did you mean "hall"?')
+
+
 def test_a_rule_answers_with_keys() -> None:
     assert told(variants=VARIANTS, rule={"if": [{"var": "x"}, "on", "off"]}) == []
     ((code, text, hint),) = told(variants=VARIANTS, rule={"if": [{"vra": "x"}, "on"]})

@@ -196,6 +196,7 @@ class Kept:
             lambda settings: settings,
             lambda settings: _no_children(),
             self.world.driver_for,
+            lambda settings, catalogue: (self.world.driver_for, self.world.driver_for),
         )
 
     def _tell(self, diagnostics: Diagnostics) -> None:

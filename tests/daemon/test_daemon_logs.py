@@ -65,6 +65,19 @@ def test_a_cycle_for_machines() -> None:
     ]
 
 
+def test_a_cycle_before_the_first_commit_says_so() -> None:
+    paper = Paper()
+    waiting = report(verdict=Verdict.PENDING)
+    paper.log(waiting._replace(after=waiting.after._replace(desired="")))
+    assert paper.lines[0].startswith(f"{NOON} info    pending, no commit yet cycle=1 ")
+
+
+def test_what_was_healed_is_named() -> None:
+    paper = Paper()
+    paper.log(report(changes={"update": 2})._replace(healed=("service/web", "service/db")))
+    assert paper.lines[0].endswith(" changes_update=2 healed=service/web,service/db\n")
+
+
 def test_each_thing_that_is_wrong_has_a_line() -> None:
     paper = Paper(json=True)
     finding = Diagnostic("yaml-syntax", "This is no YAML", location=Location("registry.d/a.yaml"))

@@ -62,6 +62,24 @@ def test_the_first_cycle_comes_at_once_and_each_is_told_of() -> None:
     assert [report.number for report in told] == [1, 2]
 
 
+def test_the_first_cycle_waits_for_the_first_word_of_a_feed() -> None:
+    cycles = Counted()
+    with Running(Loop(cycles, CLOCK, patience=5.0)) as loop:
+        assert not cycles.turned.acquire(timeout=0.1)
+        loop.tell(Trigger(Why.COMMIT))
+        cycles.wait()
+    assert cycles.seen == [[Why.START, Why.COMMIT]]
+
+
+def test_the_first_cycle_does_not_wait_for_ever_and_an_end_is_not_waited_for() -> None:
+    cycles = Counted()
+    with Running(Loop(cycles, CLOCK, patience=0.05)):
+        cycles.wait()
+    with Running(Loop(cycles, CLOCK, patience=60.0)):
+        pass
+    assert cycles.seen == [[Why.START]]
+
+
 def test_what_comes_during_a_cycle_makes_one_more() -> None:
     go = Event()
 

@@ -91,6 +91,28 @@ def test_a_commit_with_errors_leaves_the_last_good_one_in_force(kept: Kept) -> N
     assert set(kept.world.things) == {"one/a", "one/b", "one/c"}
 
 
+def test_nothing_is_called_unchanged_beside_an_error_or_after_what_was_done(kept: Kept) -> None:
+    kept.push(a=manifest("one/a"))
+    kept.cycle()
+    kept.push(b="kind: [")
+    kept.cycle()
+    assert [len(plan.changes) for plan in kept.shown] == [1]
+
+
+def test_drift_is_shown_once_and_so_is_its_end(kept: Kept) -> None:
+    kept.push(a=manifest("one/a"), b=manifest("one/b"))
+    kept.world.things["one/a"] = Thing("running", 99)
+    for _ in range(2):
+        kept.cycle()
+    kept.push(b=manifest("one/b", 2))
+    kept.cycle()
+    assert [(len(plan.changes), len(plan.drift)) for plan in kept.shown] == [(2, 0), (0, 1), (1, 1)]
+    kept.world.things["one/a"] = Thing("running", 1)
+    for _ in range(2):
+        kept.cycle()
+    assert [(len(plan.changes), len(plan.drift)) for plan in kept.shown[3:]] == [(0, 0)]
+
+
 def test_an_error_that_lasts_is_compiled_and_told_once(kept: Kept) -> None:
     kept.push(a="kind: [")
     kept.cycle()

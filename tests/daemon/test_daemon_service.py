@@ -197,11 +197,11 @@ def test_lifetimes_are_settings() -> None:
 
 
 STUBBORN = """
-import sys, time
+import os, sys, time
 from reconciler.daemon.signals import Signals
-signals = Signals(float(sys.argv[1]), lambda: print("ending", flush=True), lambda: print("reload", flush=True))
+signals = Signals(float(sys.argv[1]), lambda: os.write(1, b"ending\\n"), lambda: os.write(1, b"reload\\n"))
 signals.install()
-print("runs", flush=True)
+os.write(1, b"runs\\n")
 while True:
     time.sleep(0.1)
 """
@@ -239,6 +239,7 @@ def test_the_unit_is_sound(tmp_path: Path) -> None:
     told = dict(line.split("=", 1) for line in text.splitlines() if "=" in line and not line.startswith("#"))
     assert told["Type"] == "notify"
     assert told["ExecReload"] == "/bin/kill -HUP $MAINPID"
+    assert told["KillMode"] == "process", "else services end with the daemon that started them"
     assert float(told["TimeoutStopSec"].removesuffix("s")) > Lifetimes().shutdown
     if analyze := shutil.which("systemd-analyze"):
         unit = tmp_path / "ureg.service"

@@ -549,7 +549,8 @@ def test_links_in_the_plugin_s_own_folder_are_not_followed(
 STARTER = """
 import subprocess
 with open({file!r}, "w") as file:
-    file.write(str(subprocess.Popen(["sleep", "60"]).pid))
+    nothing = subprocess.DEVNULL  # uv waits for whoever holds its output
+    file.write(str(subprocess.Popen(["sleep", "60"], stdout=nothing, stderr=nothing).pid))
 """
 
 

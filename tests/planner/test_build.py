@@ -34,10 +34,11 @@ SWITCH = Lifecycle(
     aliases={},
 )
 FIELDS = Field({"spec": Field({"fixed": Field({}, immutable=True)})})
+RUN = SWITCH._replace(verbs={**SWITCH.verbs, "update": Verb("update", ("on", "off"))})
 CATALOGUE = Catalogue(
     {
         slug: Kind(slug.title(), slug, f"{slug}s", (), "record", states, "", lambda: FIELDS, {}, f"{slug}.schema.json")
-        for slug, states in (("config", SIMPLE), ("route", SWITCH))
+        for slug, states in (("config", SIMPLE), ("route", SWITCH), ("service", RUN))
     },
     "digest",
     {},
@@ -199,6 +200,21 @@ def test_drift_of_the_state_is_led_back() -> None:
     )
     assert change.before is not None
     assert change.before.state == "off"
+
+
+def test_what_a_driver_says_of_a_state_that_moved_asks_for_no_update() -> None:
+    known, seen = record("service/a", state="on"), Observation("service/a", "off", "it ended with exit code 1")
+    change = only(planned([resource("service/a", state="on")], [known], seen))
+    assert (change.verbs, change.reason, change.detail) == (
+        ("enable",),
+        Reason.DRIFTED,
+        "it ended with exit code 1",
+    )
+
+
+def test_a_state_that_moved_to_where_git_wants_it_is_brought_in() -> None:
+    known, seen = record("service/a", state="on"), Observation("service/a", "off", "it was stopped")
+    assert only(planned([resource("service/a", state="off")], [known], seen)).verbs == ("update",)
 
 
 def test_what_is_gone_is_created_again() -> None:

@@ -57,7 +57,9 @@ class World(NamedTuple):
         """The records as a refresh would correct them."""
         records = dict(self.records)
         for address, state, drift, _ in self.observations:
-            status = Status.DRIFTED if drift else records[address].status
+            asked = self.resources.get(address)
+            stays = state in (records[address].state, asked.state if asked else "")
+            status = Status.DRIFTED if drift and stays else records[address].status
             records[address] = records[address]._replace(state=state, status=status)
         return records
 

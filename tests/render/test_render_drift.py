@@ -55,8 +55,12 @@ def test_drift(golden: Any) -> None:
     ("drifts", "said", "unsaid"),
     [
         ((), "No drift: what is there is as recorded, 7 components compared.\n", "plan"),
-        (DRIFTS[:1], "No drift: what is there is as recorded, 7 components compared.\nGit moved for 1", "refresh"),
-        (DRIFTS[1:2], "Drift: 1 changed outside of ureg, 7 components compared.\n`ureg apply` makes", "Git moved"),
+        (
+            DRIFTS[:1],
+            "No drift: what is there is as recorded, 7 components compared.\nNot yet as git says: 1",
+            "refresh",
+        ),
+        (DRIFTS[1:2], "Drift: 1 changed outside of ureg, 7 components compared.\n`ureg apply` makes", "Not yet"),
     ],
 )
 def test_the_end_says_what_to_do(drifts: tuple[Drift, ...], said: str, unsaid: str) -> None:

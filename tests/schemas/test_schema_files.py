@@ -209,6 +209,7 @@ def test_the_members_of_every_node_are_in_one_order(file: str) -> None:
             "x-key",
             "x-node",
             "x-one-of",
+            "x-covers",
             "x-logic",
             "x-version",
             "x-requires",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -31,6 +32,14 @@ def test_a_git_that_hangs_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
     with pytest.raises(git.GitError, match=r"did not end within 0\.2 s"):
         git.run_git(tmp_path, "status", timeout=0.2)
+
+
+def test_an_interrupt_typed_at_a_terminal_does_not_reach_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fake = tmp_path / "git"
+    fake.write_text("#!/bin/sh\ncut -d ' ' -f 5 /proc/$$/stat\n")
+    fake.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    assert int(git.run_git(tmp_path, "version")) != os.getpgid(0)
 
 
 def test_variables_that_name_another_repository_are_not_handed_on(

@@ -92,4 +92,11 @@ def _ours(registry: Registry) -> tuple[str, ...]:
     """Where the program itself writes below the root."""
     settings = registry.settings
     beside = (f"{settings.state}-{part}" for part in ("journal", "wal", "shm"))
-    return (settings.output, settings.runtime, settings.state, *beside)
+    return (settings.output, settings.runtime, settings.state, *beside, *_logs(registry.root))
+
+
+def _logs(root: Path) -> list[str]:
+    """The files below `root` that standard output and standard error go to."""
+    places = [Path(f"/proc/self/fd/{number}") for number in (1, 2)]
+    targets = [place.readlink() for place in places if place.is_symlink()]
+    return [str(target.relative_to(root)) for target in targets if target.is_relative_to(root)]

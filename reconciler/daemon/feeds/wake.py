@@ -47,4 +47,4 @@ class WakeFeed:
             self._folder.mkdir(parents=True, exist_ok=True)
             with RustNotify([str(self._folder)], False, False, 0, False, True) as listener:
                 while isinstance(listener.watch(_QUIET, _QUIET, 0, self._stop), set):
-                    tell(Trigger(Why.NOTES))
+                    tell(Trigger(Why.NOTES, "something was suspended or resumed"))

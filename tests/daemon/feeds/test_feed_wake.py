@@ -19,7 +19,7 @@ def test_a_call_wakes_and_nothing_else_does(tmp_path: Path) -> None:
         assert time.monotonic() < deadline
         wake(tmp_path)
         time.sleep(0.05)
-    assert told.get().why is Why.NOTES
+    assert told.get() == Trigger(Why.NOTES, "something was suspended or resumed")
     time.sleep(0.2)
     while not told.empty():
         told.get()

@@ -24,6 +24,12 @@ def test_a_process_that_ended_is_seen_with_its_code(world: World) -> None:
     assert not world.driver.health(ends.record()).healthy
 
 
+def test_a_process_that_was_killed_is_seen_as_killed(world: World) -> None:
+    ends = shell("ends", "sleep 1.5; kill -9 $$", restart={"policy": "never", "delay": "10ms"}, readiness=READY)
+    assert world.go(ends) == [""]
+    wait_until(lambda: world.drift(ends) == ("stopped", "it was killed by a signal"))
+
+
 def test_one_of_several_that_ended_is_named(world: World) -> None:
     some = shell(
         "some",
