@@ -28,6 +28,7 @@ from reconciler.model.resource import Revision, Snapshot, SourceFile
 from reconciler.model.settings import Guards, Settings
 from reconciler.ports import Emit, Locking
 from reconciler.sources.compile_cache import FileCompileCache
+from reconciler.sources.git import GitError
 from reconciler.sources.kept_cache import KeptCache
 from reconciler.sources.parent import ParentSource
 from reconciler.sources.subregistry import SubRegistries
@@ -134,6 +135,8 @@ class Kept:
         self.reports: list[CycleReport] = []
         self.opened: list[str] = []
         self.stop = False
+        self.trouble = ""
+        """What git says instead of a commit."""
         self._folder = folder
         self._cache = KeptCache(FileCompileCache(folder / "cache"))
         self.restart()
@@ -184,6 +187,8 @@ class Kept:
 
     def _registry(self, commit: str) -> Registry:
         self.opened.append(commit)
+        if self.trouble:
+            raise GitError(self.trouble)
         return Registry(
             self._folder,
             self.settings,

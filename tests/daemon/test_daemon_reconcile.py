@@ -413,6 +413,17 @@ def test_a_commit_that_could_not_be_looked_at_is_looked_at_again(kept: Kept, mon
     assert (report.after.verdict, report.after.desired) == (Verdict.REFUSED, bad)
 
 
+def test_a_commit_that_git_could_not_read_is_read_again(kept: Kept) -> None:
+    kept.push(a=manifest("one/a"))
+    commit = kept.commit(b=manifest("one/b"))
+    kept.trouble = "git cat-file did not end within 60 s"
+    report = kept.cycle(Why.COMMIT, commit)
+    assert (report.after.verdict, report.after.errors) == (Verdict.REFUSED, (kept.trouble,))
+    kept.trouble = ""
+    assert kept.wait_for_due().after.applied == commit
+    assert set(kept.world.things) == {"one/a", "one/b"}
+
+
 def test_another_daemon_in_between_is_noticed_and_gone_on_from(kept: Kept) -> None:
     kept.push(a=manifest("one/a"))
     note = kept.store.notes.get("daemon/status")
