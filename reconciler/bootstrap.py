@@ -138,15 +138,15 @@ def with_kept_cache(registry: Registry) -> Registry:
 
 
 def at_commit(registry: Registry, commit: str, repository: Path | None = None, follow: bool = False) -> Registry:
-    """`registry` as it is in `commit` (a full id); its state and its drivers stay, and what its sub-registries may. The
-    commit is in `repository`, by default in the registry's own. With `follow` what it compiles is kept, as for the work
-    tree. Raises Invalid."""
+    """`registry` as it is in `commit` (a full id); its state and its drivers stay, what its sub-registries may, and the
+    guards, which no commit may lift for itself. The commit is in `repository`, by default in the registry's own. With
+    `follow` what it compiles is kept, as for the work tree. Raises Invalid."""
     from reconciler.sources.compile_cache import ReadOnlyCache
     from reconciler.sources.gittree import GitTree
 
     source = GitTree(repository or registry.root, commit)
     known = registry.cache if follow else ReadOnlyCache(registry.cache)
-    settings = registry.override(_settings(source, known))
+    settings = registry.override(_settings(source, known))._replace(guards=registry.settings.guards)
     own = [file.path for file in source.snapshot([f"{settings.schemas}/{_SCHEMA_FILES}"]).files]
     catalogue = _catalogue(source, own, known)
     parent = ParentSource(source, partial(registry.children, registry.settings))

@@ -12,6 +12,9 @@ from reconciler.engine.planning import explain
 from reconciler.model.diagnostics import Diagnostic, Diagnostics, Invalid
 from reconciler.model.resource import DesiredState, Revision
 
+_GIT = "git-failed"
+"""The code of what git could not do: this time, mostly."""
+
 Open = Callable[[str], Registry]
 """Opens the registry as it is in a commit (a full id), or as its files are now for "". Raises Invalid."""
 
@@ -30,15 +33,15 @@ class InForce(NamedTuple):
 class Look(NamedTuple):
     """What a look at the source gave. `generation` is what it asks for now, and `digest` names all that it was made
     from; `force` is what is in force, None where nothing sound was ever seen. `refused` says that `diagnostics` hold
-    errors of what is asked for now. `nested` says that sub-registries had a part in it, which may move while the source
-    does not."""
+    errors of what is asked for now. `volatile` says that it may change while the source does not: sub-registries had a
+    part in it, or git could not read it."""
 
     generation: str
     force: InForce | None
     refused: bool
     diagnostics: Diagnostics
     digest: str = ""
-    nested: bool = False
+    volatile: bool = False
 
 
 class DesiredSide:
@@ -54,7 +57,7 @@ class DesiredSide:
         """What the source asks for: `commit`, or the files as they are for "". Without `anew` nothing has changed since
         the last look. Raises Invalid where an earlier state has to be found again and cannot be."""
         known = self._last.force or self._last.refused
-        if not known or anew or self._last.nested:
+        if not known or anew or self._last.volatile:
             self._last = self._look(commit)
         return self._last
 
@@ -68,7 +71,9 @@ class DesiredSide:
         try:
             return self._compare(self._open_at(commit))
         except Invalid as error:
-            return self._refused(commit or self._last.generation, error.diagnostics, f"{commit} {error.diagnostics}")
+            told = error.diagnostics
+            refused = self._refused(commit or self._last.generation, told, f"{commit} {told}")
+            return refused._replace(volatile=any(diagnostic.code == _GIT for diagnostic in told))
 
     def _compare(self, registry: Registry) -> Look:
         policy = read_policy(registry.settings.watch)
@@ -84,7 +89,7 @@ class DesiredSide:
         compiled = _compile(registry, policy)
         if compiled.force is None:
             told = explain(compiled.diagnostics, registry.store)
-            return self._refused(compiled.generation, told, compiled.digest)._replace(nested=compiled.nested)
+            return self._refused(compiled.generation, told, compiled.digest)._replace(volatile=compiled.volatile)
         return compiled
 
     def _refused(self, generation: str, diagnostics: Diagnostics, digest: str) -> Look:

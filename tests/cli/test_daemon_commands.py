@@ -246,3 +246,17 @@ def test_a_rollback_is_what_the_daemon_follows(branch: Daemon) -> None:
     assert repository.ureg("runs", "list") == runs
     assert "owner" in repository.ureg("state", "show", "component/a")
     assert "bad" not in repository.ureg("state", "show", "component/a")
+
+
+def test_a_commit_cannot_lift_the_guard_that_stops_it(branch: Daemon) -> None:
+    repository = branch.repository
+    for number in range(6):
+        repository.write(f"registry.d/b{number}.yaml", component(f"b{number}"))
+    repository.ureg("wait", "all", f"-commit={repository.commit()}", "-timeout=20s")
+    for number in range(6):
+        (repository.root / f"registry.d/b{number}.yaml").unlink()
+    lifted = "guards: {maxDeletes: 100, maxDeletePercent: 100}\nwatch: {fetch: {interval: 100ms}}\n"
+    repository.write("ureg.yaml", lifted)
+    repository.commit()
+    assert branch.until(lambda status: status["verdict"] == "stopped")["recorded"] == 7
+    assert len(repository.ureg("state", "list").splitlines()) == 7
