@@ -48,7 +48,8 @@ class Service:
     def around(self, loop: Turning) -> Iterator[None]:
         """To be called by the main thread, around `loop.run`. Raises Invalid where another daemon excludes this one."""
         self._loop = loop
-        Signals(self._lifetimes.shutdown, self._end, self._reload).install()
+        signals = Signals(self._lifetimes.shutdown, self._end, self._reload)
+        signals.install()
         heartbeat = Heartbeat(self._pulse, self._manager.alive, self._manager.watchdog)
         self._leader.start()
         self._begun = True  # from here on, a cycle at the start is not under way anyway
@@ -60,6 +61,7 @@ class Service:
             self._manager.stopping()
             heartbeat.stop()
             self._leader.stop()
+            signals.done()
 
     def heard(self, report: CycleReport) -> None:
         """Satisfies ports.Listen."""

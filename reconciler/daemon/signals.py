@@ -25,6 +25,7 @@ class Signals:
     def __init__(self, timeout: float, ending: Callable[[], None], reload: Callable[[], None]) -> None:
         self.timeout = timeout
         self.stop = threading.Event()
+        self._timer: threading.Timer | None = None
         self._terminals: tuple[int, ...] = ()
         self._ending = ending
         self._reload = reload
@@ -36,6 +37,11 @@ class Signals:
         self._terminals = _terminals()
         signal.signal(signal.SIGHUP, self._hang_up)
 
+    def done(self) -> None:
+        """The safe point was reached in time."""
+        if self._timer is not None:
+            self._timer.cancel()
+
     def _hang_up(self, number: int, frame: FrameType | None) -> None:
         if self._terminals == _terminals():
             self._reload()
@@ -46,9 +52,9 @@ class Signals:
         if self.stop.is_set():
             os._exit(EXIT_HARD)
         self.stop.set()
-        timer = threading.Timer(self.timeout, os._exit, (EXIT_HARD,))
-        timer.daemon = True
-        timer.start()
+        self._timer = threading.Timer(self.timeout, os._exit, (EXIT_HARD,))
+        self._timer.daemon = True
+        self._timer.start()
         self._ending()
 
 

@@ -247,3 +247,19 @@ def test_the_unit_is_sound(tmp_path: Path) -> None:
         done = subprocess.run([analyze, "verify", "--man=no", unit], capture_output=True, text=True, check=False)
         assert "ureg.service" not in done.stderr
         assert done.returncode == 0
+
+
+PUNCTUAL = """
+import os, signal, time
+from reconciler.daemon.signals import Signals
+signals = Signals(0.2, lambda: None, lambda: None)
+signals.install()
+os.kill(os.getpid(), signal.SIGTERM)
+signals.done()
+time.sleep(0.4)
+"""
+
+
+def test_who_ends_in_time_is_not_ended() -> None:
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    subprocess.run([sys.executable, "-c", PUNCTUAL], env=environment, check=True, timeout=20)
