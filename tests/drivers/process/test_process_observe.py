@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import time
+from pathlib import Path
 
 from drivers.process.world import READY, World, free_port, program, server, service, shell, wait_until
 
@@ -73,6 +74,7 @@ def test_files_changed_by_hand_are_seen_field_by_field(world: World) -> None:
     edited = shell("edited", "exec sleep 1000", readiness=READY)
     assert world.go(edited) == [""]
     path = world.home / "programs" / f"{program(edited)}.launch"
+    wait_until(lambda: Path(f"/proc/{world.pid(edited)}/comm").read_text() == "sleep\n")  # it has read the file by then
     changes = {b"exec sleep": b"evil", b"inherited\0PATH=": b"inherited\0PATH=/x:", b"UREG_ADDRESS=": b"ADDRESS="}
     launch = path.read_bytes()
     for old, new in changes.items():
