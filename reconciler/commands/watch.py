@@ -53,6 +53,7 @@ _LAST_PORT = 65535
 _FIRST_WORD = 10.0
 """Seconds that the first cycle waits for the branch to be looked at. What was in force before goes on without it."""
 
+_COLLECT = 50_000
 _LAST_NOTICES = 5.0
 """Seconds that notices get to be sent at the end."""
 
@@ -108,6 +109,7 @@ def command(json: bool, no_color: bool, compact_warnings: bool, **flags: Any) ->
     view = make_view(json, not no_color, compact_warnings)
     given = given_settings(flags)
     gc.enable()
+    gc.set_threshold(_COLLECT)  # a cycle makes many objects, and few that a collection would find
     return view.guard(lambda: _run(view, given, Wanted(**flags)))
 
 

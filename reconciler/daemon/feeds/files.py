@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path, PurePath
 from threading import Event, Thread
+from time import monotonic
 from typing import TYPE_CHECKING
 
 from reconciler.model.daemon import Trigger, Why
@@ -24,8 +25,10 @@ _TEMPORARY = re.compile(
 """What vim, Emacs, nano, Kate, GNOME's and JetBrains' editors, sed and others write on the way. The numbers are files
 by which vim finds out whether it may write."""
 
-_MOST_STEPS = 10
+_MOST_SPELLS = 10
 """How many quiet spells a burst of changes is waited for at the most."""
+_LOOKS = 4
+"""How often within a quiet spell the watcher looks for changes."""
 
 _AGAIN = 5.0
 _END = 0.9
@@ -40,7 +43,8 @@ class FilesFeed:
 
     def __init__(self, root: Path, debounce: float, ignored: Iterable[str] = ()) -> None:
         self._root = root
-        self._step = max(int(debounce * 1000), 1)
+        self._spell = max(int(debounce * 1000), 1)
+        self._step = max(self._spell // _LOOKS, 1)
         self._ignored = tuple(PurePath(path) for path in ignored)
         self._stop = Event()
         self._thread: Thread | None = None
@@ -59,7 +63,7 @@ class FilesFeed:
         while not self._stop.is_set():
             if listener is not None:
                 self._follow(listener, tell)
-            self._stop.wait(_AGAIN if listener is None else self._step / 1000)
+            self._stop.wait(_AGAIN if listener is None else self._spell / 1000)
             listener = None if self._stop.is_set() else self._listen(tell)
             if listener is not None:
                 tell(Trigger(Why.FILES, "the files are watched anew"))
@@ -69,11 +73,24 @@ class FilesFeed:
         from watchfiles._rust_notify import WatchfilesRustInternalError
 
         with listener, suppress(OSError, WatchfilesRustInternalError):  # such as a name that is no text
-            while isinstance(changes := listener.watch(self._step * _MOST_STEPS, self._step, 0, self._stop), set):
+            while changes := self._burst(listener):
                 if relevant := self._relevant(path for _, path in changes):
                     tell(Trigger(Why.FILES, _detail(relevant)))
                 if not self._root.is_dir():
                     return
+
+    def _burst(self, listener: RustNotify) -> set[tuple[int, str]]:
+        """The next changes, once there were none for a quiet spell; nothing at the end."""
+        longest, quiet = self._spell * _MOST_SPELLS, max(self._spell - self._step, 1)
+        burst: set[tuple[int, str]] = set()
+        changes = listener.watch(longest, self._step, 0, self._stop)
+        deadline = monotonic() + longest / 1000
+        while isinstance(changes, set):
+            burst |= changes
+            if monotonic() > deadline:
+                break
+            changes = listener.watch(longest, self._step, quiet, self._stop)
+        return burst
 
     def _listen(self, tell: Callable[[Trigger], None]) -> RustNotify | None:
         from watchfiles._rust_notify import RustNotify, WatchfilesRustInternalError
