@@ -27,7 +27,7 @@ by which vim finds out whether it may write."""
 
 _MOST_SPELLS = 10
 """How many quiet spells a burst of changes is waited for at the most."""
-_LOOKS = 4
+_LOOKS = 2
 """How often within a quiet spell the watcher looks for changes."""
 
 _AGAIN = 5.0
