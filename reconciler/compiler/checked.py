@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from reconciler.compiler.annotations import children
 from reconciler.model.diagnostics import Pointer
 from reconciler.model.kind import NO_FIELDS, Check, Field
 
@@ -35,11 +34,27 @@ class Place(NamedTuple):
         return None, NO_FIELDS
 
 
-def checked_places(field: Field, value: Any, pointer: Pointer = (), around: tuple[Level, ...] = ()) -> Iterator[Place]:
+def checked_places(field: Field, value: Any) -> list[Place]:
     """The places to check in `value`, of which the schema says `field`. Does not enter what holds none."""
+    places: list[Place] = []
+    if field.checked:
+        _gather(field, value, (), (), places)
+    return places
+
+
+def _gather(field: Field, value: Any, pointer: Pointer, around: tuple[Level, ...], places: list[Place]) -> None:
     if field.check:
-        yield Place(field.check, value, field, pointer, around)
-    inner = (*around, Level(value, field)) if isinstance(value, dict) else around
-    for token, item, below in children(field, value):
-        if below.checked:
-            yield from checked_places(below, item, (*pointer, token), inner)
+        places.append(Place(field.check, value, field, pointer, around))
+    if isinstance(value, dict):
+        inner = (*around, Level(value, field))
+        for name, below in _checked(field, value):
+            _gather(below, value[name], (*pointer, name), inner, places)
+    elif field.items and field.items.checked and isinstance(value, list):
+        for index, item in enumerate(value):
+            _gather(field.items, item, (*pointer, index), around, places)
+
+
+def _checked(field: Field, value: dict[str, Any]) -> Iterator[tuple[str, Field]]:
+    yield from ((name, below) for name, below in field.properties.items() if below.checked and name in value)
+    if field.additional and field.additional.checked:
+        yield from ((name, field.additional) for name in value if name not in field.properties)

@@ -66,6 +66,35 @@ def may_claim(kind: Kind) -> bool:
     return kind.fields.checked or bool(deprecated(kind))
 
 
+def claimants(resources: Iterable[Resource], kinds: Iterable[Kind]) -> list[Resource]:
+    """Those of `resources`, of these `kinds` or of others, that may claim something. A manifest is searched and not
+    read: what has no property that is asked for claims nothing."""
+    telling = {kind.name: (_needles(kind), deprecated(kind)) for kind in kinds if may_claim(kind)}
+    found = []
+    for resource in resources:
+        if resource.kind in telling:
+            needles, warning = telling[resource.kind]
+            if resource.state in warning or any(needle in resource.manifest for needle in needles):
+                found.append(resource)
+    return found
+
+
+def _needles(kind: Kind) -> tuple[bytes, ...]:
+    return tuple({f'"{name}":'.encode() if name else b"" for name in _telling(kind.fields, "")})
+
+
+def _telling(field: Field, name: str) -> Iterator[str]:
+    """The names of the properties in which, or in whose items, a claim stands; `name` is that of `field` itself."""
+    if field.check and (field.check.unique or field.check.requires or field.check.version):
+        yield name
+    for key, below in field.properties.items():
+        if below.checked:
+            yield from _telling(below, key)
+    for inner in (field.items, field.additional):
+        if inner and inner.checked:
+            yield from _telling(inner, name)
+
+
 def claims(resource: Resource, kind: Kind) -> Claims:
     """What `resource` of the kind `kind` claims. It follows from the manifest, the state and the schemas alone. Reads
     the manifest."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol, TypeAlias, runtime_checkable
 
-from reconciler.compiler.claims import Claims, claims, may_claim
+from reconciler.compiler.claims import Claims, claimants, claims, may_claim
 from reconciler.model.diagnostics import Diagnostics
 from reconciler.model.kind import Catalogue
 from reconciler.model.resource import Resource
@@ -34,8 +34,7 @@ def claiming_kinds(catalogue: Catalogue) -> frozenset[str]:
 def check_across(resources: Sequence[Resource], cache: CompileCache, catalogue: Catalogue) -> Diagnostics:
     """What is wrong between `resources` that each is right by itself. Costs next to nothing where none can claim
     anything."""
-    kinds = claiming_kinds(catalogue)
-    claiming = [resource for resource in resources if resource.kind in kinds]
+    claiming = claimants(resources, catalogue.kinds.values())
     if not claiming:
         return ()
     from reconciler.compiler.across import check_claims

@@ -120,7 +120,11 @@ def compile_source(source: Source, cache: CompileCache, catalogue: Catalogue, wa
 def _assemble(own: Compilation, family: Family, cache: CompileCache, catalogue: Catalogue) -> Compiled:
     revision, schemas = own.snapshot.revision, catalogue.digest
     whole = f"{revision.tree} {schemas}{family.pins or ''}"
-    if not errors(family.findings) and _is_sound(whole, own, family, cache, catalogue):
+    sound = cache.recall(whole) == SOUND
+    structure = "" if sound else _structure(family.resources, catalogue)
+    # Nothing was wrong before in the same files, or in others that are the same to all that is asked across files.
+    sound = sound or (not own.findings and cache.recall(structure) == SOUND)
+    if sound and not errors(family.findings):
         known = assemble_again(family.resources, revision, schemas)
         return Compiled(known, family.findings, own.snapshot, family.texts, family.pins)
     from reconciler.engine.claims import check_across
@@ -131,18 +135,10 @@ def _assemble(own: Compilation, family: Family, cache: CompileCache, catalogue: 
     within = (*own.findings, *locate_in(across, family.texts))
     if not (*within, *errors(family.findings)):
         cache.remember(whole, SOUND)
-        cache.remember(_structure(family.resources, catalogue), SOUND)
+        cache.remember(structure, SOUND)
     diagnostics = (*family.findings, *within)
     desired_or_none = None if errors(diagnostics) else desired
     return Compiled(desired_or_none, diagnostics, own.snapshot, family.texts, family.pins)
-
-
-def _is_sound(whole: str, own: Compilation, family: Family, cache: CompileCache, catalogue: Catalogue) -> bool:
-    """Whether nothing was wrong before in the same files, or in others that are the same to all that is asked across
-    files."""
-    if cache.recall(whole) == SOUND:
-        return True
-    return not own.findings and cache.recall(_structure(family.resources, catalogue)) == SOUND
 
 
 def _structure(resources: Iterable[Resource], catalogue: Catalogue) -> str:

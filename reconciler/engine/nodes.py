@@ -6,7 +6,8 @@ What the kinds say decides who is on a node and who is one; a registry without n
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from operator import attrgetter
+from itertools import repeat
+from operator import attrgetter, contains
 from typing import TYPE_CHECKING, NamedTuple
 
 from reconciler.compiler.kinds import hosts, node_field
@@ -88,13 +89,14 @@ def _hosts(catalogue: Catalogue) -> dict[str, str]:
 def _in_use(resources: Mapping[Address, Resource], records: Mapping[Address, Record], catalogue: Catalogue) -> bool:
     """Whether there is a node, or a component that asks for one."""
     kinds = set(map(attrgetter("kind"), resources.values()))
-    heads = {address.partition("/")[0] for address in records}
-    recorded = {head.rpartition(":")[2] for head in heads}
     hosts = _hosts(catalogue)
-    if not kinds.isdisjoint(hosts) or not recorded.isdisjoint(map(str.lower, hosts)):
+    if not kinds.isdisjoint(hosts) or any(any(map(contains, records, repeat(f"{name.lower()}/"))) for name in hosts):
         return True
-    needles = {kind: f'"{field}":'.encode() for kind, field in _fields(catalogue).items() if kind in kinds}
-    return bool(needles) and any(r.kind in needles and needles[r.kind] in r.manifest for r in resources.values())
+    for kind, field in _fields(catalogue).items():
+        manifests = [r.manifest for r in resources.values() if r.kind == kind] if kind in kinds else ()
+        if any(map(contains, manifests, repeat(f'"{field}":'.encode()))):
+            return True
+    return False
 
 
 def _unfit_nodes(

@@ -135,8 +135,7 @@ def _moves(scene: _Scene) -> tuple[Sequence[Move], Diagnostics]:
 def _touched(scene: _Scene) -> Set[Address]:
     """The addresses of which it takes more than a look at the mark to say what happens to them."""
     marks = scene.marks
-    wanted = [(address, mark(r.fingerprint, r.state)) for address, r in scene.resources.items()]
-    touched = {address for address, asked in wanted if marks.get(address) != asked}
+    touched = {a for a, r in scene.resources.items() if marks.get(a) != mark(r.fingerprint, r.state)}
     touched |= marks.keys() - scene.resources.keys()
     touched |= {address for address in (*scene.seen, *scene.options.replace) if address in scene.resources}
     return touched
