@@ -139,7 +139,7 @@ def _run(view: View, given: Mapping[str, str], wanted: Wanted) -> None:
         loop = Loop(turns, clock, listeners, service.leads, service.expect, lifetimes.stall, patience)
         outlets.show(loop.waiting, service.leads)
         _listen(wanted, {**service.routes(), **watched.routes, **outlets.routes}, log, ends)
-        with service.around(Interruptible(loop)):
+        with service.around(Interruptible(loop), watched.again):
             _turn(loop, (watched.feed, WakeFeed(registry.root)), log)
 
 

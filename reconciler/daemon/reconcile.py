@@ -8,7 +8,7 @@ changes nothing; the last good one stays in force.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from reconciler.bootstrap import Registry
@@ -84,7 +84,7 @@ class Reconciler:
         now, began = clock.now(), clock.monotonic()
         self._number += 1
         if any(trigger.why is Why.START for trigger in triggers):
-            self._memory = None  # another daemon may have led meanwhile
+            self._forget()
         self._remember()
         before = self._status()
         self._announced = False
@@ -99,6 +99,12 @@ class Reconciler:
     def _status(self) -> SyncStatus:
         known = self._memory.status if self._memory else None
         return (known or self._unknown())._replace(source=self._rules.source, reporter=self._rules.reporter)
+
+    def _forget(self) -> None:
+        """Another daemon may have led meanwhile, and brought about newer commits than this one has seen."""
+        self._memory = None
+        self._desired = DesiredSide(self._open_at, "")
+        self._commit = self._looked = self._settled = ""
 
     def _remember(self) -> None:
         """Reads what the daemon before this one left; tried again until the state can be read."""
@@ -122,8 +128,10 @@ class Reconciler:
         except StateError:
             pass
 
-    def _take_in(self, before: SyncStatus, triggers: Iterable[Trigger]) -> SyncStatus:
-        for trigger in triggers:
+    def _take_in(self, before: SyncStatus, triggers: Sequence[Trigger]) -> SyncStatus:
+        """What was told before the last start, while another daemon led, may be out of date."""
+        starts = [number for number, trigger in enumerate(triggers) if trigger.why is Why.START]
+        for trigger in triggers[starts[-1] :] if starts else triggers:
             if trigger.why in _OF_THE_SOURCE:
                 before = before._replace(trouble=trigger.trouble)
                 self._commit = trigger.commit or self._commit

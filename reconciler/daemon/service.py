@@ -3,7 +3,7 @@ systemd and to who asks by HTTP."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 
@@ -38,6 +38,7 @@ class Service:
         self._lifetimes = lifetimes
         self._leader = Leader(election, self._changed)
         self._loop: Turning | None = None
+        self._taken_over: Callable[[], None] = lambda: None
         self._begun = False
         self._looked = False
         self._status = "starts"
@@ -45,9 +46,10 @@ class Service:
         self.expect = self._pulse.expect
 
     @contextmanager
-    def around(self, loop: Turning) -> Iterator[None]:
-        """To be called by the main thread, around `loop.run`. Raises Invalid where another daemon excludes this one."""
-        self._loop = loop
+    def around(self, loop: Turning, taken_over: Callable[[], None] = lambda: None) -> Iterator[None]:
+        """To be called by the main thread, around `loop.run`. `taken_over` is called when this daemon comes to lead
+        after another one. Raises Invalid where another daemon excludes this one."""
+        self._loop, self._taken_over = loop, taken_over
         signals = Signals(self._lifetimes.shutdown, self._end, self._reload)
         signals.install()
         heartbeat = Heartbeat(self._pulse, self._manager.alive, self._manager.watchdog)
@@ -99,6 +101,7 @@ class Service:
     def _changed(self, leads: bool) -> None:
         if self._loop and leads and self._begun:
             self._loop.tell(Trigger(Why.START))
+            self._taken_over()
         self._manager.status(self._words())
 
     def _end(self) -> None:

@@ -9,7 +9,7 @@ import pytest
 from daemon.kept import Kept, manifest
 from engine.world import Thing, World
 
-from reconciler.model.daemon import ConditionType, CycleReport, SyncMode, Verdict, Why
+from reconciler.model.daemon import ConditionType, CycleReport, SyncMode, Trigger, Verdict, Why
 from reconciler.model.history import Lock, LockInfo
 from reconciler.model.lifecycle import ABSENT
 from reconciler.model.settings import Guards
@@ -48,6 +48,23 @@ def reason(report: CycleReport, address: str, kind: ConditionType) -> str:
 
 
 # Commits
+
+
+@pytest.mark.parametrize("newest", ["sound", "broken"])
+def test_who_leads_again_does_not_go_back_to_the_commits_that_it_knew(kept: Kept, newest: str) -> None:
+    kept.push(a=manifest("one/a"))
+    old = next(iter(kept.commits))
+    first = kept.cycles
+    kept.restart()  # another daemon leads meanwhile
+    kept.push(a=manifest("one/a", 2))
+    tip = kept.commit(a=manifest("one/a", 3) if newest == "sound" else "kind: [")
+    kept.cycles = first
+    stale = Trigger(Why.COMMIT, "told while another one led", commit=old)
+    first.cycle((stale, Trigger(Why.START)), lambda: False)
+    kept.world.rest()
+    assert kept.world.things == {"one/a": Thing("running", 2)}
+    kept.cycle(Why.COMMIT, tip)
+    assert kept.world.things == {"one/a": Thing("running", 3 if newest == "sound" else 2)}
 
 
 def test_a_commit_is_applied(kept: Kept) -> None:

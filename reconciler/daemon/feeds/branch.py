@@ -86,6 +86,11 @@ class BranchFeed:
         """Looks at once, also while a failure is waited out. Returns at once."""
         self._wake.set()
 
+    def again(self) -> None:
+        """Looks at once, and tells which commit is to hold though that was told before. Returns at once."""
+        self._told = False
+        self._wake.set()
+
     def _run(self, tell: Callable[[Trigger], None]) -> None:
         while not self._stop.is_set():
             trigger = self._look()

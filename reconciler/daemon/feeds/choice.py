@@ -39,12 +39,13 @@ class Around(NamedTuple):
 
 class Watched(NamedTuple):
     """A feed and what goes with it: what it is called, the folder in whose repository its commits are (None for the
-    working tree), and the routes that hurry it."""
+    working tree), the routes that hurry it, and what has it tell again which commit is to hold."""
 
     feed: Feed
     title: str
     repository: Path | None = None
     routes: Routes = MappingProxyType({})
+    again: Callable[[], None] = lambda: None
 
 
 def choose(registry: Registry, asked: Asked, around: Around) -> Watched:
@@ -67,7 +68,7 @@ def _branch(registry: Registry, name: str, asked: Asked, around: Around) -> Watc
     follow = watch.get("onForcePush", "follow") == "follow"
     rules = Rules(_interval(registry, asked), follow, open_signers(registry), around.looked)
     feed = BranchFeed(branch, rules, around.accepted)
-    return Watched(feed, branch.title, branch.root, _routes(registry, name, feed.look, around))
+    return Watched(feed, branch.title, branch.root, _routes(registry, name, feed.look, around), feed.again)
 
 
 def _interval(registry: Registry, asked: Asked) -> float:

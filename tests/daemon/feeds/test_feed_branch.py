@@ -158,3 +158,13 @@ def test_failures_stretch_the_interval(ear: Ear) -> None:
     assert ear.silent(1.0)
     feed.stop()
     assert 4 <= branch.looks <= 8  # at 0.01 s it would be a hundred
+
+
+def test_what_was_told_is_told_again_when_asked(estate: Estate, start: Start, ear: Ear) -> None:
+    tip = estate.pushed()
+    feed = start(Rules(NEVER))
+    assert ear.next().commit == tip
+    feed.look()
+    assert ear.silent(0.3)
+    feed.again()
+    assert ear.next().commit == tip

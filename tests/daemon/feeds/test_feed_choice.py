@@ -39,13 +39,13 @@ def chosen(estate: Estate, cache: Path, watch: str = "", asked: Asked = Asked())
 def test_the_files_where_nothing_is_said(estate: Estate, tmp_path: Path) -> None:
     watched = chosen(estate, tmp_path / "cache")
     assert isinstance(watched.feed, FilesFeed)
-    assert watched[1:] == ("the working tree", None, {})
+    assert watched[1:4] == ("the working tree", None, {})
 
 
 def test_a_branch_of_this_repository(estate: Estate, tmp_path: Path) -> None:
     watched = chosen(estate, tmp_path / "cache", "{branch: main}")
     assert isinstance(watched.feed, BranchFeed)
-    assert watched[1:] == ("main", estate.work.resolve(), {})
+    assert watched[1:4] == ("main", estate.work.resolve(), {})
 
 
 def test_flags_win_and_the_branch_is_mirrored(estate: Estate, tmp_path: Path, ear: Ear) -> None:
