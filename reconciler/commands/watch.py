@@ -40,7 +40,7 @@ from reconciler.daemon.outlets import Outlets, open_metrics, open_outlets
 from reconciler.daemon.reconcile import Reconciler
 from reconciler.daemon.service import Service
 from reconciler.daemon.trace import TracedCycles, open_tracer, traced
-from reconciler.model.daemon import SyncMode, Trigger
+from reconciler.model.daemon import CycleReport, SyncMode, Trigger
 from reconciler.model.diagnostics import Diagnostic, Invalid
 from reconciler.ports import Feed
 from reconciler.state.postgres_url import is_url
@@ -109,7 +109,7 @@ def command(json: bool, no_color: bool, compact_warnings: bool, **flags: Any) ->
     view = make_view(json, not no_color, compact_warnings)
     given = given_settings(flags)
     gc.enable()
-    gc.set_threshold(_COLLECT)  # a cycle makes many objects, and few that a collection would find
+    gc.set_threshold(_COLLECT)  # not in the middle of a cycle, which makes many objects: see _tidy
     return view.guard(lambda: _run(view, given, Wanted(**flags)))
 
 
@@ -133,7 +133,7 @@ def _run(view: View, given: Mapping[str, str], wanted: Wanted) -> None:
         rules = _rules(registry, wanted, watched.title, mode)
         follows = watched.repository is not None
         cycles = Reconciler(registry, _opener(registry, watched), rules, traced(audience(view), tracer), follows)
-        listeners = [teller(view), service.heard, *outlets.listeners]
+        listeners = [teller(view), service.heard, *outlets.listeners, _tidy]
         clock, turns = registry.clock, TracedCycles(cycles, tracer)
         patience = _FIRST_WORD if follows else 0.0
         loop = Loop(turns, clock, listeners, service.leads, service.expect, lifetimes.stall, patience)
@@ -141,6 +141,11 @@ def _run(view: View, given: Mapping[str, str], wanted: Wanted) -> None:
         _listen(wanted, {**service.routes(), **watched.routes, **outlets.routes}, log, ends)
         with service.around(Interruptible(loop), watched.again):
             _turn(loop, (watched.feed, WakeFeed(registry.root)), log)
+
+
+def _tidy(report: CycleReport) -> None:
+    """Collects what a cycle has left, once all is told."""
+    gc.collect()
 
 
 def _turn(loop: Loop, feeds: Sequence[Feed], log: Log) -> None:
