@@ -17,7 +17,7 @@ from reconciler.engine.settings import override
 from reconciler.model.address import Address
 from reconciler.model.diagnostics import Diagnostic, Invalid, errors
 from reconciler.model.kind import Catalogue
-from reconciler.model.settings import Settings
+from reconciler.model.settings import Settings, is_database
 from reconciler.ports import CompileCache, Driver, DriverFor, Source, StateStore
 from reconciler.sources.compile_cache import FileCompileCache
 from reconciler.sources.parent import ParentSource
@@ -45,7 +45,6 @@ _GIT = "git"
 """The driver of sub-registries."""
 _BRANCHES, _MIRRORS = "branches", "registries"
 """The folders in the user's cache for what is kept of watched branches, and of sub-registries."""
-_POSTGRES = ("postgresql://", "postgres://")
 _GRID = "grid"
 """The driver of nodes, and what is added to the name of the state's schema for theirs."""
 _VENV = "venv"
@@ -157,7 +156,7 @@ def at_commit(registry: Registry, commit: str, repository: Path | None = None, f
 def open_branch(registry: Registry, name: str, remote: str, environment: Mapping[str, str]) -> Branch:
     """The branch `name` of `remote` (a remote's name, a url or a folder), which is mirrored in the user's cache; of the
     registry's own repository where that is "". Raises Invalid."""
-    from reconciler.compiler.kinds import duration
+    from reconciler.model.units import duration
     from reconciler.sources.branch import Branch, MirroredBranch, open_remote, prefix_of
 
     if not remote:
@@ -236,7 +235,7 @@ def evaluate(feature: Feature, environment: str, context: Mapping[str, Any]) -> 
 
 def open_store(root: Path, place: str) -> StateStore:
     """The recorded state at `place`: a SQLite file (a path from `root`), or the URL of a PostgreSQL database."""
-    if place.startswith(_POSTGRES):
+    if is_database(place):
         from reconciler.state import postgres
 
         return postgres.open_store(place, root / _BACKUPS)
@@ -249,7 +248,7 @@ def stand_for_election(registry: Registry, who: str, seconds: float) -> tuple[Re
     """The election of the daemon that keeps `registry`, and `registry` for a daemon: with a state that it can write to
     only while it leads. `who` names it, and a leader outlives its last sign of life by `seconds`."""
     place = registry.settings.state
-    if place.startswith(_POSTGRES):
+    if is_database(place):
         from reconciler.state import postgres
 
         election = postgres.open_election(place, who, seconds)
@@ -277,7 +276,7 @@ def plan_key(environment: Mapping[str, str], make: bool = True) -> bytes | None:
 def open_agent(registry: Registry, node: str, concurrency: int, say: Callable[[str], None]) -> Agent:
     """The agent that carries out on this machine, with the drivers of `registry`, what is asked of `node`; `say` is
     told each thing done. Raises Invalid where the state is no database that others reach."""
-    if not registry.settings.state.startswith(_POSTGRES):
+    if not is_database(registry.settings.state):
         raise Invalid(
             Diagnostic(
                 "agent-state",
@@ -439,7 +438,7 @@ def _places(catalogue: Catalogue) -> Mapping[str, tuple[str, str]]:
 
 def _placed(local: DriverFor, settings: Settings, places: Mapping[str, tuple[str, str]]) -> DriverFor:
     """`local`, which also reaches the other nodes that components are on: with a state in PostgreSQL alone."""
-    if not places or not settings.state.startswith(_POSTGRES):
+    if not places or not is_database(settings.state):
         return local
     from reconciler.drivers.grid_remote import reaching
     from reconciler.planner.place import LOCAL, node_of
@@ -453,7 +452,7 @@ def _placed(local: DriverFor, settings: Settings, places: Mapping[str, tuple[str
 def _grid(settings: Settings) -> Mapping[str, Any]:
     """The options of the grid's driver; where the state is a file, there is no grid for them to lead to."""
     given = settings.drivers.get(_GRID, {})
-    if not settings.state.startswith(_POSTGRES):
+    if not is_database(settings.state):
         return given
     from reconciler.drivers.grid import DATABASE, SCHEMA
     from reconciler.state.postgres_url import target

@@ -11,16 +11,15 @@ import io
 import os
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from contextlib import redirect_stdout
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 import orjson
 
 import cli
+from benchmarks.timing import median_of
 from reconciler.bootstrap import Registry, open_registry
 from reconciler.engine.health import check
 from reconciler.engine.planning import look
@@ -64,14 +63,14 @@ def _made(root: Path, size: int, services: int) -> Path:
 def _measured(registry: Registry) -> Iterator[tuple[str, float]]:
     recorded, catalogue, driver_for = registry.store.load(), registry.catalogue, registry.driver_for
     records = recorded.records
-    yield f"look at all {len(records):,}", _median(lambda: look(records, catalogue, driver_for))
+    yield f"look at all {len(records):,}", median_of(RUNS, lambda: look(records, catalogue, driver_for))
     for kind in sorted({record.kind for record in records.values()}):
         of = {address: record for address, record in records.items() if record.kind == kind}
-        yield f"  at {len(of):,} {kind}", _median(lambda of=of: look(of, catalogue, driver_for))  # type: ignore[misc]
-    yield "health of all", _median(lambda: check([*records.values()], catalogue, driver_for, 10))
-    yield "drift, with compiling", _median(lambda: _run("drift"))
-    yield "plan, with compiling", _median(lambda: _run("plan"))
-    yield "plan -refresh=false", _median(lambda: _run("plan", "-refresh=false"))
+        yield f"  at {len(of):,} {kind}", median_of(RUNS, lambda of=of: look(of, catalogue, driver_for))  # type: ignore[misc]
+    yield "health of all", median_of(RUNS, lambda: check([*records.values()], catalogue, driver_for, 10))
+    yield "drift, with compiling", median_of(RUNS, lambda: _run("drift"))
+    yield "plan, with compiling", median_of(RUNS, lambda: _run("plan"))
+    yield "plan -refresh=false", median_of(RUNS, lambda: _run("plan", "-refresh=false"))
 
 
 def _run(*arguments: str) -> None:
@@ -79,16 +78,6 @@ def _run(*arguments: str) -> None:
         code = cli.run(arguments)
     if code:
         sys.exit(f"ureg {' '.join(arguments)} ended with {code}\n{out.getvalue()}")
-
-
-def _median(act: Callable[[], object]) -> float:
-    return median(_timed(act) for _ in range(RUNS))
-
-
-def _timed(act: Callable[[], object]) -> float:
-    began = time.perf_counter()
-    act()
-    return time.perf_counter() - began
 
 
 if __name__ == "__main__":

@@ -9,16 +9,15 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
-import time
 import zipfile
 from base64 import urlsafe_b64encode
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
-from statistics import median
 
 import orjson
 
+from benchmarks.timing import median_of
 from reconciler.drivers.loading import load_driver
 from reconciler.drivers.site import Site
 from reconciler.model.lifecycle import ABSENT
@@ -53,18 +52,18 @@ def measured(root: Path) -> Iterator[tuple[str, float]]:
     _apply(driver, "first", ABSENT, "installed")
     _apply(driver, "first", "installed", "installed", "1.1.0")
     names = iter(f"p{number}" for number in range(RUNS))
-    yield "install, cached", _median(lambda: _apply(driver, next(names), "registered", "installed"))
+    yield "install, cached", median_of(RUNS, lambda: _apply(driver, next(names), "registered", "installed"))
     names = iter(f"p{number}" for number in range(RUNS))
-    yield "upgrade, cached", _median(lambda: _apply(driver, next(names), "installed", "installed", "1.1.0"))
+    yield "upgrade, cached", median_of(RUNS, lambda: _apply(driver, next(names), "installed", "installed", "1.1.0"))
     for number in range(RUNS):
         _apply(driver, f"p{number}", "installed", ABSENT)
-    yield "activate", _median(lambda: _apply(driver, "first", "installed", "active", "1.1.0"))
+    yield "activate", median_of(RUNS, lambda: _apply(driver, "first", "installed", "active", "1.1.0"))
     _apply(driver, "first", "active", "inactive", "1.1.0")
     for number in range(MANY):
         _apply(driver, f"q{number}", "registered", "installed")
     records = [_record(f"q{number}") for number in range(MANY)]
-    yield f"observe {MANY}", _median(lambda: _observe(driver, records))
-    yield "health of one", _median(lambda: _health(driver, records[0]))
+    yield f"observe {MANY}", median_of(RUNS, lambda: _observe(driver, records))
+    yield "health of one", median_of(RUNS, lambda: _health(driver, records[0]))
 
 
 def _manifest(name: str, version: str) -> bytes:
@@ -92,16 +91,6 @@ def _observe(driver: Driver, records: list[Record]) -> None:
 def _health(driver: Driver, record: Record) -> None:
     if not driver.health(record).healthy:
         sys.exit(driver.health(record).message)
-
-
-def _median(act: Callable[[], object]) -> float:
-    return median(_timed(act) for _ in range(RUNS))
-
-
-def _timed(act: Callable[[], object]) -> float:
-    began = time.perf_counter()
-    act()
-    return time.perf_counter() - began
 
 
 def _wheel(folder: Path, name: str, version: str, needs: str = "") -> None:

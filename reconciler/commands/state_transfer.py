@@ -68,12 +68,13 @@ def _components(number: int) -> str:
 
 
 def _how_to_use(to: str) -> str:
+    from reconciler.model.settings import is_database
     from reconciler.render.escape import escape
-    from reconciler.state.postgres_url import has_password, is_url
+    from reconciler.state.postgres_url import has_password
 
-    if is_url(to) and has_password(to):
+    if is_database(to) and has_password(to):
         return "To use the new one, set UREG_STATE to its URL: a password does not belong in ureg.yaml."
-    if not is_url(to) and (Path(to).is_absolute() or ".." in Path(to).parts):
+    if not is_database(to) and (Path(to).is_absolute() or ".." in Path(to).parts):
         return f"To use the new one, set UREG_STATE to {escape(to)}: ureg.yaml names only files of the registry."
     return f"To use the new one, put this line into ureg.yaml:\n\nstate: {escape(to)}"
 

@@ -42,8 +42,8 @@ from reconciler.daemon.service import Service
 from reconciler.daemon.trace import TracedCycles, open_tracer, traced
 from reconciler.model.daemon import CycleReport, SyncMode, Trigger
 from reconciler.model.diagnostics import Diagnostic, Invalid
+from reconciler.model.settings import is_database
 from reconciler.ports import Feed
-from reconciler.state.postgres_url import is_url
 
 if TYPE_CHECKING:
     from reconciler.daemon.http import Routes
@@ -54,6 +54,8 @@ _FIRST_WORD = 10.0
 """Seconds that the first cycle waits for the branch to be looked at. What was in force before goes on without it."""
 
 _COLLECT = 50_000
+"""How many new objects start a collection of garbage: more than a cycle makes. `_tidy` collects between cycles."""
+
 _LAST_NOTICES = 5.0
 """Seconds that notices get to be sent at the end."""
 
@@ -109,7 +111,7 @@ def command(json: bool, no_color: bool, compact_warnings: bool, **flags: Any) ->
     view = make_view(json, not no_color, compact_warnings)
     given = given_settings(flags)
     gc.enable()
-    gc.set_threshold(_COLLECT)  # not in the middle of a cycle, which makes many objects: see _tidy
+    gc.set_threshold(_COLLECT)
     return view.guard(lambda: _run(view, given, Wanted(**flags)))
 
 
@@ -174,7 +176,7 @@ def _mode(wanted: Wanted) -> SyncMode | None:
 
 def _refuse_unlocked(registry: Registry, wanted: Wanted) -> None:
     """What a leader writes is checked against its term by the lock: without one, two could write."""
-    if not wanted.lock and is_url(registry.settings.state):
+    if not wanted.lock and is_database(registry.settings.state):
         hint = "Leave it out: the daemon holds the lock only while it changes something."
         raise Invalid(Diagnostic("flags", "-lock=false does not go with a state in PostgreSQL here", hint=hint))
 

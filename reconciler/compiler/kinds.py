@@ -18,10 +18,9 @@ from reconciler.compiler.schema import base_name
 from reconciler.model.diagnostics import Diagnostic, Diagnostics, Location
 from reconciler.model.kind import Catalogue, Field, Kind
 from reconciler.model.lifecycle import SIMPLE, Lifecycle, Verb
+from reconciler.model.units import duration
 
 BLOCK = "x-ureg"
-
-_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 
 class Unreadable(Exception):
@@ -50,14 +49,6 @@ def check_catalogue(files: Mapping[str, bytes], catalogue: Catalogue) -> Diagnos
     from reconciler.compiler.schema_check import check_files
 
     return check_files(files, catalogue)
-
-
-def duration(text: str) -> float:
-    """The seconds in a duration such as "250ms" or "5m". Raises ValueError where it is none."""
-    number = text.rstrip("hms")
-    if not number.isdecimal() or text[len(number) :] not in _UNITS:
-        raise ValueError(f"{text!r} is not a duration")
-    return int(number) * _UNITS[text[len(number) :]]
 
 
 def _schema(data: bytes) -> Mapping[str, Any] | None:

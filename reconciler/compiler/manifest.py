@@ -12,7 +12,7 @@ import orjson
 
 from reconciler.compiler.finding import Finding, clip, dotted
 from reconciler.compiler.schema import base_name
-from reconciler.model.address import Address, make_address, parse_address
+from reconciler.model.address import Address, make_address, named, parse_address
 from reconciler.model.diagnostics import Pointer
 from reconciler.model.kind import Field, Kind, only_references
 from reconciler.model.resource import Document, Reference, Resource
@@ -118,10 +118,7 @@ def _collect_from_mapping(
 
 def to_target(text: str, kinds: tuple[str, ...]) -> Address:
     """The address that `text` means: an address as it stands, or a bare name where only one kind can be meant."""
-    if "/" in text or len(kinds) > 1 or kinds[0] == ANY_KIND:
-        return text
-    registry, _, name = text.rpartition(":")
-    return make_address(kinds[0], name, registry)
+    return text if len(kinds) > 1 or kinds[0] == ANY_KIND else named(kinds[0], text)
 
 
 def _misfit(target: Address, pointer: Pointer, kinds: tuple[str, ...]) -> Finding | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from reconciler.compiler.kinds import duration
+from reconciler.model.units import duration
 
 
 class Lifetimes(NamedTuple):

@@ -6,13 +6,13 @@ from collections.abc import Callable, Mapping, Sequence
 from time import monotonic
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from reconciler.compiler.kinds import duration
 from reconciler.daemon.herald import Herald
 from reconciler.daemon.http import Route, Routes
 from reconciler.daemon.logs import Log
 from reconciler.daemon.notify.courier import Attempt, Courier
 from reconciler.daemon.notify.targets import Around, open_couriers
 from reconciler.model.diagnostics import Diagnostic, Invalid
+from reconciler.model.units import duration
 from reconciler.ports import Listen, Notes
 
 if TYPE_CHECKING:

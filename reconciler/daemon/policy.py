@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from reconciler.compiler.kinds import duration
 from reconciler.daemon.backoff import Backoff
 from reconciler.daemon.windows import Window, read_windows
 from reconciler.model.daemon import SyncMode
 from reconciler.model.diagnostics import Diagnostics, Invalid
+from reconciler.model.units import duration
 
 _INTERVAL = 300.0
 _HEALS = 5

@@ -12,9 +12,9 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from reconciler.bootstrap import SETTINGS_FILE
-from reconciler.compiler.kinds import duration
 from reconciler.daemon.times import moment, text
 from reconciler.model.diagnostics import Diagnostic, Invalid, Location
+from reconciler.model.units import duration
 
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo

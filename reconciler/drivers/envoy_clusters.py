@@ -7,9 +7,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from reconciler.drivers.endpoints import cluster_name, file_of, socket_address
-from reconciler.drivers.envoy_parts import Json, Mesh, duration, extension, from_file, refer, typed
+from reconciler.drivers.envoy_parts import Json, Mesh, duration, extension, from_file, typed
 from reconciler.drivers.envoy_routes import destinations, policy
-from reconciler.model.address import Address
+from reconciler.model.address import Address, named
 
 COLLECTOR = "ureg-traces"
 COLLECTOR_URL = "http://127.0.0.1:4318"
@@ -51,7 +51,7 @@ def _cluster(mesh: Mesh, service: Address, port: str, endpoints: str) -> Json:
     if "outlierDetection" in mesh.spec:
         fields["outlier_detection"] = _outliers(mesh.spec["outlierDetection"])
     for check in mesh.spec.get("healthChecks", ()):
-        if refer("service", check["service"]) == service:
+        if named("service", check["service"]) == service:
             fields["health_checks"] = [_health_check(check)]
     return typed(_TYPE, fields)
 

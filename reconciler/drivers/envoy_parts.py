@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from reconciler.drivers.process_units import seconds
-from reconciler.model.address import Address, make_address
+from reconciler.model import units
+from reconciler.model.address import Address, named
 
 Json = dict[str, Any]
 ENABLED = "enabled"
@@ -37,15 +37,7 @@ def from_file(path: str) -> Json:
 
 def duration(text: str) -> str:
     """A duration of a manifest ("250ms", "5m") as Envoy writes it ("0.25s", "300s")."""
-    return f"{seconds(text):.15g}s"
-
-
-def refer(kind: str, text: str) -> Address:
-    """The address that `text` means where components of `kind` are named: an address, or a bare name."""
-    if "/" in text:
-        return text
-    registry, _, name = text.rpartition(":")
-    return make_address(kind, name, registry)
+    return f"{units.duration(text):.15g}s"
 
 
 def is_mesh(kind: str) -> bool:
@@ -54,4 +46,4 @@ def is_mesh(kind: str) -> bool:
 
 def mesh_of(address: Address, kind: str, manifest: Mapping[str, Any]) -> Address:
     """The mesh that a component is, or that it is a route of."""
-    return address if is_mesh(kind) else refer("mesh", manifest["spec"]["mesh"])
+    return address if is_mesh(kind) else named("mesh", manifest["spec"]["mesh"])

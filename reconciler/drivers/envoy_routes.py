@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from reconciler.drivers.endpoints import cluster_name
-from reconciler.drivers.envoy_parts import Json, Mesh, duration, extension, refer, typed
-from reconciler.model.address import Address
+from reconciler.drivers.envoy_parts import Json, Mesh, duration, extension, typed
+from reconciler.model.address import Address, named
 
 NAME = "mesh"
 _TIMEOUT = "15s"
@@ -37,7 +37,7 @@ def route_configuration(mesh: Mesh) -> Json:
 def destinations(route: Mapping[str, Any]) -> Iterator[tuple[Address, str, int]]:
     """The services that get requests by a route: address, name of the port ("" for the first) and weight."""
     for each in route["destinations"]:
-        yield refer("service", each["service"]), each.get("port", ""), each.get("weight", _WEIGHT)
+        yield named("service", each["service"]), each.get("port", ""), each.get("weight", _WEIGHT)
 
 
 def _rank(address: Address, route: Mapping[str, Any]) -> tuple[object, ...]:
@@ -112,7 +112,7 @@ def policy(mesh: Mesh, service: Address) -> str:
     """The balancer of a service in a mesh."""
     balancer = mesh.spec.get("balancer", {})
     for each in balancer.get("services", ()):
-        if refer("service", each["service"]) == service:
+        if named("service", each["service"]) == service:
             return str(each["policy"])
     return str(balancer.get("default", "round_robin"))
 

@@ -14,12 +14,12 @@ import orjson
 
 from reconciler.drivers import protocol
 from reconciler.drivers.exec_run import Ended, Program, lines, run
-from reconciler.drivers.process_units import seconds
 from reconciler.drivers.protocol import Failed
 from reconciler.drivers.secrets import Unresolved, mark
 from reconciler.drivers.site import NotPermitted, Site
 from reconciler.model.outcome import Health, Outcome, Transition
 from reconciler.model.record import Observation, Record
+from reconciler.model.units import duration
 from reconciler.ports import Driver
 
 _TIMEOUT = "1m"
@@ -36,7 +36,7 @@ class ExecDriver:
         self._site = site
         self._options = options
         self._answers = options.get("answers", ())
-        self._timeout = seconds(options.get("timeout", _TIMEOUT))
+        self._timeout = duration(options.get("timeout", _TIMEOUT))
 
     def observe(self, records: Sequence[Record]) -> Sequence[Observation]:
         if "observe" not in self._answers or not records:

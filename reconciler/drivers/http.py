@@ -15,7 +15,6 @@ import orjson
 
 from reconciler.drivers import http_call, protocol
 from reconciler.drivers.http_call import Answer, Request
-from reconciler.drivers.process_units import seconds
 from reconciler.drivers.protocol import Failed
 from reconciler.drivers.secrets import Unresolved, mark
 from reconciler.drivers.site import NotPermitted, Site
@@ -23,6 +22,7 @@ from reconciler.model.address import Address, parse_address
 from reconciler.model.lifecycle import ABSENT
 from reconciler.model.outcome import Health, Outcome, Transition
 from reconciler.model.record import Observation, Record
+from reconciler.model.units import duration
 from reconciler.ports import Driver
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ class HttpDriver:
         self.name = f"http:{site.part}"
         self._site = site
         self._options = options
-        self._timeout = seconds(options.get("timeout", _TIMEOUT))
+        self._timeout = duration(options.get("timeout", _TIMEOUT))
 
     def observe(self, records: Sequence[Record]) -> Sequence[Observation]:
         if "observe" not in self._options or not records:

@@ -12,7 +12,7 @@ from contextlib import suppress
 from typing import Any, NamedTuple
 
 from reconciler.drivers.process_program import Launch
-from reconciler.drivers.process_units import seconds
+from reconciler.model.units import duration
 
 HOST = "127.0.0.1"
 _LONGEST_STATUS = 1024
@@ -45,7 +45,7 @@ class Check(NamedTuple):
 
 def check_of(spec: Mapping[str, Any], ports: Mapping[int, int], launch: Launch) -> Check:
     """The check that `spec` describes. `ports` maps the numbers in it to those that the process was told."""
-    interval, timeout = seconds(spec.get("interval", "10s")), seconds(spec.get("timeout", "2s"))
+    interval, timeout = duration(spec.get("interval", "10s")), duration(spec.get("timeout", "2s"))
     budget = interval * spec.get("failureThreshold", 3) + timeout
     return Check(spec["probe"], interval, timeout, spec.get("successThreshold", 1), budget, ports, launch)
 

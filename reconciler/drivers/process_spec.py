@@ -16,10 +16,10 @@ from reconciler.drivers.process_check import HOST, Check, check_of
 from reconciler.drivers.process_engine import configuration
 from reconciler.drivers.process_home import Home, inherited
 from reconciler.drivers.process_program import Launch, Program
-from reconciler.drivers.process_units import seconds, size
 from reconciler.drivers.secrets import mark
 from reconciler.drivers.site import Site
 from reconciler.model.address import Address
+from reconciler.model.units import duration, size
 
 BLUE, GREEN = SLOTS = ("blue", "green")
 RUNNING, STOPPED, INSTALLED = "running", "stopped", "installed"
@@ -64,7 +64,7 @@ def is_blue_green(spec: Mapping[str, Any]) -> bool:
 
 def stop_timeout(spec: Mapping[str, Any]) -> float:
     """In seconds."""
-    return seconds(spec.get("stopTimeout", _STOP_TIMEOUT))
+    return duration(spec.get("stopTimeout", _STOP_TIMEOUT))
 
 
 def _program(name: str, spec: Mapping[str, Any], launch: Launch) -> Program:
@@ -103,7 +103,7 @@ def _launch(
         credentials=secret["secrets"],
         user=user,
         limits=_limits(spec.get("limits", {})),
-        delay=seconds(spec.get("restart", {}).get("delay", "1s")),
+        delay=duration(spec.get("restart", {}).get("delay", "1s")),
         about=_about(address, spec),
     )
 

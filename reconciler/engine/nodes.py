@@ -17,7 +17,7 @@ from reconciler.model.diagnostics import Diagnostic, Diagnostics, Severity, erro
 from reconciler.model.kind import Catalogue
 from reconciler.model.record import Record
 from reconciler.model.resource import DesiredState, Reference, Resource
-from reconciler.model.settings import Settings
+from reconciler.model.settings import Settings, is_database
 from reconciler.ports import CompileCache, DriverFor
 
 if TYPE_CHECKING:
@@ -64,8 +64,7 @@ def rules_of(catalogue: Catalogue, state: str) -> Rules:
     """What the kinds say of placing; `state` is the setting that says where the recorded state is."""
     from reconciler.planner.place import Rules
 
-    remote = state.startswith(("postgresql://", "postgres://"))
-    return Rules(_fields(catalogue), _hosts(catalogue), remote)
+    return Rules(_fields(catalogue), _hosts(catalogue), is_database(state))
 
 
 def where(record: Record, catalogue: Catalogue) -> str:

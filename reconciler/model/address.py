@@ -23,6 +23,14 @@ def make_address(kind: str, name: str, registry: str = "") -> Address:
     return f"{prefix}{kind.lower()}/{name}"
 
 
+def named(kind: str, text: str) -> Address:
+    """The address that `text` means where components of `kind` are named: an address, or a bare name."""
+    if "/" in text:
+        return text
+    registry, _, name = text.rpartition(":")
+    return make_address(kind, name, registry)
+
+
 def parse_address(text: str) -> AddressParts:
     """The parts of `text`. Raises ValueError where it is no address."""
     head, slash, name = text.partition("/")

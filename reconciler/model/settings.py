@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
+_DATABASES = ("postgresql://", "postgres://")
+
 
 class Guards(NamedTuple):
     """More deletes than `max_deletes`, or five and more that pass `max_delete_percent` of what is recorded, stop an
@@ -29,3 +31,8 @@ class Settings(NamedTuple):
     drivers: Mapping[str, Mapping[str, Any]] = MappingProxyType({})
     watch: Mapping[str, Any] = MappingProxyType({})
     """What the daemon is told, as it stands in the file: sound by the schema. Each part of it reads its own."""
+
+
+def is_database(state: str) -> bool:
+    """Whether the setting `state` names a PostgreSQL database and not a file."""
+    return state.startswith(_DATABASES)

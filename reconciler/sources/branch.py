@@ -35,16 +35,8 @@ _BRANCH = re.compile(
 _REMOTE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 _TIP = "refs/ureg/tip"
 _COMMIT = re.compile(r"[0-9a-f]{40}")
-_SETTINGS = {
-    "fetch.fsckObjects": "true",
-    "transfer.bundleURI": "false",
-    "core.bigFileThreshold": "1m",
-    # The log of the refs is what keeps commits that were force-pushed away.
-    "core.logAllRefUpdates": "always",
-    "submodule.recurse": "false",
-    "gc.auto": "0",
-    "maintenance.auto": "false",
-}
+# The log of the refs is what keeps commits that were force-pushed away.
+_SETTINGS = {"core.logAllRefUpdates": "always"}
 _FETCH = ("fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules", "--update-shallow")
 _LOOSE_OBJECTS = 2000
 _GRACE = 60.0
@@ -121,7 +113,7 @@ class MirroredBranch(Branch):
                 "gc",
                 "--auto",
                 "--quiet",
-                settings=_SETTINGS | {"gc.auto": str(_LOOSE_OBJECTS), "gc.autoDetach": "false"},
+                settings=git.OUTWARD | _SETTINGS | {"gc.auto": str(_LOOSE_OBJECTS), "gc.autoDetach": "false"},
             )
 
     def _make(self) -> None:

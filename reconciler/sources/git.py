@@ -166,9 +166,20 @@ def run_git(
         return process.wait(timeout=timeout)
 
 
+OUTWARD = {
+    "fetch.fsckObjects": "true",
+    "transfer.bundleURI": "false",
+    "core.bigFileThreshold": "1m",
+    "submodule.recurse": "false",
+    "gc.auto": "0",
+    "maintenance.auto": "false",
+}
+"""Settings of each git that takes in what another repository sends."""
+
+
 class Reach(NamedTuple):
     """How far a git may go that speaks to another repository: the one protocol, how many seconds, and the most bytes
-    that any file it writes may have. `environment` and `settings` are for this one call."""
+    that any file it writes may have. `environment` and `settings` are for this one call, the latter beside OUTWARD."""
 
     protocol: str
     timeout: float
@@ -229,7 +240,7 @@ def _ended(running: subprocess.Popen[bytes], timeout: float, stop: Event) -> int
 
 
 def _outward(folder: Path, reach: Reach) -> dict[str, str]:
-    return _environment(reach.settings) | {
+    return _environment({**OUTWARD, **reach.settings}) | {
         "GIT_ALLOW_PROTOCOL": reach.protocol,
         "GIT_PROTOCOL_FROM_USER": "0",
         "GIT_ASKPASS": "false",

@@ -24,16 +24,7 @@ _URL = re.compile(
 )
 _REF = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_./-]*")
 _COMMIT = re.compile(r"[0-9a-f]{40}")
-_SETTINGS = {
-    "fetch.fsckObjects": "true",
-    "fetch.unpackLimit": "1",
-    "transfer.bundleURI": "false",
-    "core.bigFileThreshold": "1m",
-    "submodule.recurse": "false",
-    "gc.auto": "0",
-    "maintenance.auto": "false",
-    "credential.helper": "",
-}
+_SETTINGS = {"fetch.unpackLimit": "1", "credential.helper": ""}
 _FETCH = ("fetch", "--quiet", "--depth=1", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules")
 _ANSWERS = 1 << 20
 """The most bytes of an answer about refs."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from typing import Any, Protocol
 
 from reconciler.ports import StateError
@@ -92,6 +92,18 @@ class Connector(Protocol):
 
     def set_aside(self) -> str:
         """Moves a damaged state to another place and returns that. `prepare` then makes a new one."""
+
+
+@contextmanager
+def reading(connector: Connector) -> Iterator[Connection | None]:
+    """A connection that only reads, None where there is no state. Errors are told as by `in_words`."""
+    with in_words(connector):
+        connection = connector.read()
+        if connection is None:
+            yield None
+            return
+        with closing(connection):
+            yield connection
 
 
 @contextmanager

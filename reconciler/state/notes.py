@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from reconciler.ports import Note, NoteMoved
 from reconciler.state import lease
 from reconciler.state.chain import about_state, append
-from reconciler.state.connection import Connection, Connector, Flaw, Row, in_words
+from reconciler.state.connection import Connection, Connector, Flaw, Row, in_words, reading
 from reconciler.state.rows import checksum, load_meta, save_meta
 
 if TYPE_CHECKING:
@@ -67,12 +67,11 @@ class SqlNotes:
     @contextmanager
     def _reading(self) -> Iterator[Connection | None]:
         """A connection that only reads, None where there are no notes yet."""
-        with in_words(self._connector):
-            connection = self._connector.read()
+        with reading(self._connector) as connection:
             if connection is None:
                 yield None
                 return
-            with closing(connection), connection.reading():
+            with connection.reading():
                 yield connection if connection.one("has_notes") else None
 
 

@@ -10,7 +10,6 @@ from reconciler.ports import StateError
 
 DEFAULT_SCHEMA = "ureg"
 
-_SCHEME = re.compile(r"postgres(?:ql)?://")
 _HOST = r"(?:\[[0-9a-fA-F:.%]+\]|[^\[\]:@/?,]*)(?::[0-9]+)?"
 # Stricter than libpq, which takes the end of an unescaped password for a host or a port and then names it.
 _URL = re.compile(
@@ -24,11 +23,6 @@ class Target(NamedTuple):
 
     url: str
     schema: str
-
-
-def is_url(state: str) -> bool:
-    """Whether the setting `state` names a PostgreSQL database and not a file."""
-    return bool(_SCHEME.match(state))
 
 
 def has_password(url: str) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext, suppress
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -20,7 +20,7 @@ from reconciler.ports import Locked, Moved, StateError
 from reconciler.state import lease
 from reconciler.state.backups import Backups
 from reconciler.state.chain import rebuild
-from reconciler.state.connection import Connection, Connector, Damaged, Flaw, in_words
+from reconciler.state.connection import Connection, Connector, Damaged, Flaw, in_words, reading
 from reconciler.state.lazy import LazyRecords
 from reconciler.state.notes import SqlNotes
 from reconciler.state.rows import (
@@ -256,16 +256,8 @@ class SqlStore:
             if held:
                 lease.release(connection, held)
 
-    @contextmanager
-    def _reading(self) -> Iterator[Connection | None]:
-        """A connection that only reads, None where there is no state."""
-        with in_words(self._connector):
-            connection = self._connector.read()
-            if connection is None:
-                yield None
-                return
-            with closing(connection):
-                yield connection
+    def _reading(self) -> AbstractContextManager[Connection | None]:
+        return reading(self._connector)
 
 
 def _extent_of(run: RunRow, last: int) -> tuple[int, int]:

@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 
-from reconciler.compiler.kinds import check_catalogue, duration, load_catalogue
+from reconciler.compiler.kinds import check_catalogue, load_catalogue
 from reconciler.model.diagnostics import Diagnostic
 from reconciler.model.kind import Field
 from reconciler.model.lifecycle import SIMPLE, Verb
+from reconciler.model.units import duration
 
 HERE = Path(__file__).parent
 BUILT_IN = {f"schemas/{path.name}": path.read_bytes() for path in (HERE.parents[1] / "schemas").glob("*.json")}

@@ -14,12 +14,13 @@ import pytest
 from state.postgres_server import LOCKED_OUT, PASSWORD, PostgresServer, postgres_server, postgres_url
 from store_values import intent, lock, put, record
 
+from reconciler.model.settings import is_database
 from reconciler.ports import StateError
 from reconciler.state.connection import Damaged, NoSpace, Row
 from reconciler.state.postgres import PostgresConnector, open_store
 from reconciler.state.postgres_bulk import encode, run_many
 from reconciler.state.postgres_connection import VERSION, PostgresConnection
-from reconciler.state.postgres_url import has_password, is_url, place, target
+from reconciler.state.postgres_url import has_password, place, target
 from reconciler.state.queries import migrations, queries
 from reconciler.state.rows import intent_row, record_row
 from reconciler.state.store import SqlStore
@@ -341,8 +342,8 @@ def test_the_schema_is_ours_and_the_rest_is_for_libpq() -> None:
 
 
 def test_which_settings_are_urls_and_hold_passwords() -> None:
-    assert is_url("postgres://db/x")
-    assert not is_url(".ureg/state.db")
+    assert is_database("postgres://db/x")
+    assert not is_database(".ureg/state.db")
     assert has_password("postgresql://ada:word@db/x")
     assert has_password("postgresql://db/x?password=word")
     assert has_password("postgresql://ada:a/b@db/x")

@@ -13,6 +13,7 @@ from time import monotonic
 from typing import NamedTuple, Protocol
 
 from reconciler.daemon.backoff import Backoff, delay
+from reconciler.daemon.desired import sentence
 from reconciler.model.daemon import Trigger, Why
 from reconciler.model.diagnostics import Invalid
 
@@ -109,7 +110,7 @@ class BranchFeed:
             self._failures = 0
             return self._judge(tip)
         except Invalid as error:
-            words = _sentence(error)
+            words = sentence(error.diagnostics[0])
         except OSError as error:
             words = f"{self._branch.title} cannot be looked at: {error}"
         self._failures += 1
@@ -160,8 +161,3 @@ class BranchFeed:
     def _pause(self) -> float:
         """Seconds until the next look: the interval, longer with each failure, and never quite the same."""
         return delay(self._backoff, self._failures + 1, token_hex(4))
-
-
-def _sentence(error: Invalid) -> str:
-    first = error.diagnostics[0]
-    return f"{first.summary}: {first.detail}" if first.detail else first.summary

@@ -8,9 +8,9 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from reconciler.bootstrap import Registry, open_branch, open_signers
-from reconciler.compiler.kinds import duration
 from reconciler.daemon.http import Routes, Say
 from reconciler.model.diagnostics import Diagnostic, Invalid
+from reconciler.model.units import duration
 from reconciler.ports import Feed
 
 _INTERVAL = 30.0

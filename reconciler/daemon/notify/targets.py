@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from reconciler.compiler.kinds import duration
 from reconciler.daemon.notify import content
 from reconciler.daemon.notify.command import command
 from reconciler.daemon.notify.courier import Courier, Tell
@@ -16,6 +15,7 @@ from reconciler.daemon.notify.post import Address, post, read_address
 from reconciler.daemon.notify.signature import read_key, signed
 from reconciler.model.daemon import NoticeKind
 from reconciler.model.diagnostics import Diagnostic, Invalid
+from reconciler.model.units import duration
 
 PRIVATE_HOSTS = "UREG_PRIVATE_HOSTS"
 """Names the hosts that notices may be sent to although they are private, with commas between. Only the environment can:

@@ -1,19 +1,13 @@
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
 from daemon.feeds.ear import Ear
 from estate import Estate
+from own_git import own_git_configuration
 
-
-@pytest.fixture(autouse=True)
-def _own_git_configuration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keeps the developer's own git configuration out of the process under test."""
-    for name in [name for name in os.environ if name.startswith("GIT_")]:
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(tmp_path / "gitconfig"))
+__all__ = ["own_git_configuration"]
 
 
 @pytest.fixture

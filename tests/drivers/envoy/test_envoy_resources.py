@@ -19,8 +19,9 @@ from reconciler.drivers.envoy_clusters import clusters, services
 from reconciler.drivers.envoy_files import candidate, documents, home, version_of
 from reconciler.drivers.envoy_life import Refused, complaint, rejection, validate
 from reconciler.drivers.envoy_listener import listener
-from reconciler.drivers.envoy_parts import Mesh, duration, mesh_of, refer
+from reconciler.drivers.envoy_parts import Mesh, duration, mesh_of
 from reconciler.drivers.envoy_routes import route_configuration
+from reconciler.model.address import named
 
 TO_WEB = [{"service": "web"}]
 PATHS = st.sampled_from(["/", "/a", "/a/b", "/b"])
@@ -99,7 +100,7 @@ def test_durations(text: str, said: str) -> None:
     [("web", "service/web"), ("payments:web", "payments:service/web"), ("a:b:service/web", "a:b:service/web")],
 )
 def test_references(text: str, address: str) -> None:
-    assert refer("service", text) == address
+    assert named("service", text) == address
     assert mesh_of("route/r", "Route", {"spec": {"mesh": "p:edge"}}) == "p:mesh/edge"
 
 

@@ -16,7 +16,7 @@ from drivers.process.world import free_port
 from reconciler.drivers.process_check import check_of
 from reconciler.drivers.process_ports import holder
 from reconciler.drivers.process_program import Launch
-from reconciler.drivers.process_units import seconds, size
+from reconciler.model.units import duration, size
 
 HERE = Launch(["x"], str(Path.cwd()), {"WORD": "said"}, dict(os.environ))
 
@@ -119,7 +119,7 @@ def test_the_holder_of_a_port_is_named() -> None:
 
 @pytest.mark.parametrize(("text", "value"), [("250ms", 0.25), ("30s", 30), ("5m", 300), ("12h", 43200)])
 def test_durations(text: str, value: float) -> None:
-    assert seconds(text) == value
+    assert duration(text) == value
 
 
 @pytest.mark.parametrize(("text", "value"), [("1Ki", 1024), ("512Mi", 2**29), ("4Gi", 2**32), ("1Ti", 2**40)])
